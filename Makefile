@@ -4,7 +4,8 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-STAMP  := $(VENV)/.ready
+READY  := $(VENV)/.ready
+TOOLS  := $(VENV)/.tools
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 WORKERS ?= 2
 TESTS  ?= tests
@@ -16,29 +17,29 @@ export HOLDFAST_REQUIRE_PEERS ?=
 help: ## show the verbs
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
 
-demo: $(STAMP) ## share and get between two processes on this machine (DEMO_FLAGS=...)
+demo: $(READY) ## share and get between two processes on this machine (DEMO_FLAGS=...)
 	@$(BIN)/holdfast demo $(DEMO_FLAGS)
 
-test: $(STAMP) ## run the tests that take seconds (TESTS=path PYTEST_FLAGS=...)
+test: $(TOOLS) ## run the tests that take seconds (TESTS=path PYTEST_FLAGS=...)
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow and not full" $(PYTEST_FLAGS) $(TESTS)
 
-lint: $(STAMP) ## style, types, and which package may import which
+lint: $(TOOLS) ## style, types, and which package may import which
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 
-bench: $(STAMP) ## measure Holdfast beside JavaScript (JOBS=a,b SIZE=smoke)
+bench: $(TOOLS) ## measure Holdfast beside JavaScript (JOBS=a,b SIZE=smoke)
 	@mkdir -p build
 	@$(BIN)/python -m benchmarks $(if $(JOBS),--jobs $(JOBS)) $(if $(SIZE),--size $(SIZE)) $(BENCH_FLAGS)
 
-docs: $(STAMP) ## write the generated pages again from the code
+docs: $(TOOLS) ## write the generated pages again from the code
 	@$(BIN)/python -m docs.build
 
 peers: ## install the JavaScript peers at their exact versions (needs Node)
 	@cd tests/interop && npm ci --no-audit --no-fund --loglevel=error
 
-lock: $(STAMP) ## write requirements/*.txt again from the ranges in pyproject.toml
-	@$(BIN)/python -m tests.house.lock
+lock: $(TOOLS) ## write requirements/*.txt again from the ranges in pyproject.toml (LOCK_FLAGS=--upgrade)
+	@$(BIN)/python -m tests.house.lock $(LOCK_FLAGS)
 
 clean: ## remove everything that these verbs made
 	@rm -rf $(VENV) build dist tests/interop/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
@@ -47,10 +48,16 @@ clean: ## remove everything that these verbs made
 ci: ## everything that must hold before a change lands
 	@bash .ci/run
 
-$(STAMP): requirements/dev.txt pyproject.toml
+# Two stamps, so that a newcomer's demo does not wait for the tools of a developer.
+$(READY): requirements/run.txt requirements/build.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else f"Holdfast needs Python 3.11 or later, this is {v.major}.{v.minor}. Say which one: make PYTHON=python3.12")'
 	@echo "Making $(VENV) (once)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(PIP) install --require-hashes --requirement requirements/dev.txt
+	@$(PIP) install --require-hashes --requirement requirements/run.txt --requirement requirements/build.txt
 	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(TOOLS): requirements/dev.txt $(READY)
+	@echo "Adding the tools to test with (once)"
+	@$(PIP) install --require-hashes --requirement requirements/dev.txt
 	@touch $@
