@@ -8,7 +8,8 @@ READY  := $(VENV)/.ready
 TOOLS  := $(VENV)/.tools
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 WORKERS ?= 2
-TESTS  ?= tests
+TESTS   ?= tests
+MARKS   ?= not slow and not full
 export HOLDFAST_REQUIRE_PEERS ?=
 
 .DEFAULT_GOAL := help
@@ -21,7 +22,7 @@ demo: $(READY) ## share and get between two processes on this machine (DEMO_FLAG
 	@$(BIN)/holdfast demo $(DEMO_FLAGS)
 
 test: $(TOOLS) ## run the tests that take seconds (TESTS=path PYTEST_FLAGS=...)
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow and not full" $(PYTEST_FLAGS) $(TESTS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "$(MARKS)" $(PYTEST_FLAGS) $(TESTS)
 
 lint: $(TOOLS) ## style, types, and which package may import which
 	@$(BIN)/ruff check .
@@ -32,8 +33,8 @@ bench: $(TOOLS) ## measure Holdfast beside JavaScript (JOBS=a,b SIZE=smoke)
 	@mkdir -p build
 	@$(BIN)/python -m benchmarks $(if $(JOBS),--jobs $(JOBS)) $(if $(SIZE),--size $(SIZE)) $(BENCH_FLAGS)
 
-docs: $(TOOLS) ## write the generated pages again from the code
-	@$(BIN)/python -m docs.build
+docs: $(TOOLS) ## write the generated pages again from the code (DOCS_FLAGS=--check)
+	@$(BIN)/python -m docs.build $(DOCS_FLAGS)
 
 peers: ## install the JavaScript peers at their exact versions (needs Node)
 	@cd tests/interop && npm ci --no-audit --no-fund --loglevel=error

@@ -1,4 +1,4 @@
-"""What every test may rely on: no test sees the user's own store, and random runs can be repeated."""
+"""What every test may rely on: a store of its own, and random runs that can be repeated."""
 
 from __future__ import annotations
 

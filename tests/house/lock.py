@@ -1,4 +1,4 @@
-"""Writes the locks again: exact versions and hashes for every platform, and nobody's address in them."""
+"""Writes the locks again: exact versions, hashes for every platform, nobody's address."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ def main(arguments: list[str]) -> int:
     """Run uv for each lock; further arguments (``--upgrade``) are handed on."""
     for name, sources in LOCKS.items():
         command = [sys.executable, "-m", "uv", "pip", "compile", *sources, *FLAGS, *arguments]
-        done = subprocess.run([*command, "-o", f"requirements/{name}"], cwd=REPO, stdout=subprocess.DEVNULL)
+        command += ["-o", f"requirements/{name}"]
+        done = subprocess.run(command, cwd=REPO, stdout=subprocess.DEVNULL)
         if done.returncode:
             return done.returncode
     return 0
