@@ -35,8 +35,8 @@ def test_fills_in_what_is_missing() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", ":", "host", "host:", "host:x", "host:65536", "host:-1", "host:٣", "[::1:7", "[x]:7", "[::1]7", "a b:1",
-     "a\x1b[2J:1", "::1", "h" * 254 + ":1"],
+    ["", ":", "host", "host:", "host:x", "host:65536", "host:-1", "host:٣", "[::1:7", "[x]:7",
+     "[::1]7", "a b:1", "a\x1b[2J:1", "::1", "h" * 254 + ":1"],
 )  # fmt: skip
 def test_refuses_anything_else_with_a_hint(text: str) -> None:
     with pytest.raises(AddressError) as caught:

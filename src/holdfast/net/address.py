@@ -47,7 +47,7 @@ def _split(text: str) -> tuple[str, str]:
     if text.startswith("["):
         host, closed, rest = text[1:].partition("]")
         if not closed or ":" not in host or (rest and not rest.startswith(":")):
-            raise AddressError(f"{text!r} is not an address: its brackets do not hold an IPv6 number.")
+            raise AddressError(f"{text!r} is not an address: no IPv6 number in the brackets.")
         return host, rest[1:]
     if text.count(":") > 1:
         return text, ""

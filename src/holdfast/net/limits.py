@@ -1,7 +1,7 @@
 """How many strangers may knock at once: limits on unfinished handshakes and on connections.
 
-A handshake costs four scalar multiplications (about 0.3 ms) and 256 KiB of address space, so a flood of
-them must not keep honest peers out: each source address has its own small share (threat P1).
+A handshake costs four scalar multiplications (about 0.3 ms) and 256 KiB of address space, so a
+flood of them must not keep honest peers out: each source address has its own small share.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ class Limits:
     handshakes_per_source: int = 8
     """Unfinished incoming handshakes from one source: one flooder leaves room for others."""
     connections: int = 512
-    """Open connections in all: two file descriptors' worth of margin below the usual limit of 1024."""
+    """Open connections in all: half of the usual limit of 1024 file descriptors."""
     connections_per_source: int = 128
     """Open incoming connections from one source (a home or office shares one address)."""
 
 
 def source_of(host: str) -> str:
-    """What counts as one source: an IPv4 number, or the /64 that one IPv6 customer owns (RFC 6177)."""
+    """One source: an IPv4 number, or the /64 that one IPv6 customer owns (RFC 6177)."""
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:

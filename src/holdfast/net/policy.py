@@ -46,7 +46,7 @@ class Policy:
     # -- what is offered ------------------------------------------------------------------------
 
     def offer(self, discovery_key: bytes, to: Iterable[bytes] | None = None) -> None:
-        """Offer a log to everybody that connects (and knows its key), or to some public keys only."""
+        """Offer a log to everybody who knows its key, or only to some public keys."""
         self._offers[discovery_key] = None if to is None else frozenset(to)
         self._changed(discovery_key)
 
