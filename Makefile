@@ -34,7 +34,7 @@ bench: $(TOOLS) ## measure Holdfast beside JavaScript (JOBS=a,b SIZE=smoke)
 	@$(BIN)/python -m benchmarks $(if $(JOBS),--jobs $(JOBS)) $(if $(SIZE),--size $(SIZE)) $(BENCH_FLAGS)
 
 docs: $(TOOLS) ## write the generated pages again from the code (DOCS_FLAGS=--check)
-	@$(BIN)/python -m docs.build $(DOCS_FLAGS)
+	@$(BIN)/python -m docs.generate $(DOCS_FLAGS)
 
 peers: ## install the JavaScript peers at their exact versions (needs Node)
 	@cd tests/interop && npm ci --no-audit --no-fund --loglevel=error
