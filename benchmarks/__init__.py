@@ -1,0 +1,1 @@
+"""`make bench`: Holdfast and JavaScript measured side by side on this machine."""
