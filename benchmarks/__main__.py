@@ -10,11 +10,12 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
+from tests.interop.peer import missing_peers
+
 from benchmarks import catalogue, limits, report, runner
 from benchmarks.catalogue import MIB, Run
 from benchmarks.runner import Samples
 from benchmarks.worker import JobError
-from tests.interop.peer import missing_peers
 
 BUILD = Path("build")
 
@@ -81,7 +82,8 @@ def machine_line(machine: limits.Limits) -> str:
     return (
         f"this machine: hash {machine.hash_mb:.0f}, cipher {machine.cipher_mb:.0f}, "
         f"disk {machine.disk_mb:.0f}, loopback {machine.loopback_mb:.0f} MB/s; "
-        f"{machine.fsyncs_per_second:.0f} flushes/s; {machine.preads_per_second:.0f} small reads/s; "
+        f"{machine.fsyncs_per_second:.0f} flushes/s; "
+        f"{machine.preads_per_second:.0f} small reads/s; "
         f"round trip {machine.round_trip_ms:.3f} ms"
     )
 

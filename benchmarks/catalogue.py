@@ -41,7 +41,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table: a metric of a run, the ratio to reach, and what this machine allows."""
+    """One line of the table: a metric of a run, the ratio to reach, the limit of the machine."""
 
     job: str
     run: Run
@@ -61,7 +61,9 @@ def _replicate(name: str, size: int, count: Size) -> Run:
     return Run(name, "replicate", ("source", "reader"), {"size": size}, {"count": count})
 
 
-def _drive(name: str, roles: tuple[str, ...], big: Size | None, count: Size | None, **more: object) -> Run:
+def _drive(
+    name: str, roles: tuple[str, ...], big: Size | None, count: Size | None, **more: object
+) -> Run:
     params: dict[str, object] = {"smallBytes": 4096, "bigBytes": 0, "count": 0, **more}
     sizes = {"bigBytes": big, "count": count}
     return Run(name, "drive", roles, params, {k: v for k, v in sizes.items() if v is not None})
@@ -87,7 +89,6 @@ DOWNLOAD = _drive("drive-download", ("source", "download"), BIG, FILES)
 RANGE = _drive("drive-range", ("source", "range"), BIG, None)
 
 MB, PER_S, MS = "MB/s", "/s", "ms"
-
 
 
 ROWS: tuple[Row, ...] = (

@@ -18,7 +18,7 @@ HASH_UNIT = 128  # bytes that one BLAKE2b compression takes: a 100 byte leaf, or
 
 @dataclass(frozen=True)
 class Limits:
-    """Rates of the parts that a job cannot do without; a job's limit is the slowest that it needs."""
+    """Rates of the parts that a job cannot do without; its limit is the slowest it needs."""
 
     hash_mb: float
     cipher_mb: float

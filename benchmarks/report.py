@@ -1,4 +1,4 @@
-"""Turns samples into rows: ratios, shares of the machine's limit, growth; the table and the files."""
+"""Turns samples into rows: ratios, shares of the machine's limit, growth; writes them."""
 
 from __future__ import annotations
 

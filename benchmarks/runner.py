@@ -33,7 +33,7 @@ class Samples:
 
 
 async def sample(side: str, run: Run, arguments: dict[str, Any], scratch: Path) -> Sample:
-    """Starts fresh processes of one side, one after the other, and returns what the last measured."""
+    """Starts fresh processes of one side in turn and returns what the last one measured."""
     handed: dict[str, Any] = {}
     async with AsyncExitStack() as stack:
         workers = []

@@ -29,7 +29,7 @@ def command(side: str, script: str) -> list[str]:
 
 
 class Worker:
-    """A job process; it stays after its result so that its peak memory can be read, until closed."""
+    """A job process; it stays after its result, so that its peak memory can be read."""
 
     def __init__(self, side: str, script: str, scratch: Path, arguments: dict[str, Any]) -> None:
         self._label = f"{side} {script} {arguments.get('role')}"

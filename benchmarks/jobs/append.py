@@ -17,7 +17,11 @@ async def solo(store: Store, arguments: dict[str, Any]) -> dict[str, float]:
         await core.append(next(source))
     # Several writers are there to share the flush that durability costs.
     writers = arguments.get("writers", 1)
-    work = _in_turn(core, source, count, batch) if writers == 1 else _at_once(core, source, count, writers)
+    work = (
+        _in_turn(core, source, count, batch)
+        if writers == 1
+        else _at_once(core, source, count, writers)
+    )
     seconds = await timed(work)
     return {"mbPerSecond": size * count / 1e6 / seconds, "blocksPerSecond": count / seconds}
 

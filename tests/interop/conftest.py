@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-
 from tests.interop.js_side import JsSide
 from tests.interop.peer import JsPeer, missing_peers, peers_required
 from tests.interop.py_side import PySide

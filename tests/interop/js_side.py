@@ -47,7 +47,9 @@ class JsCore(_Handle):
         return int(await self._call("append", blocks=[_text(block) for block in blocks]))
 
     async def append_pattern(self, seed: str, count: int, size: int, batch: int = 1) -> int:
-        return int(await self._call("appendPattern", seed=seed, count=count, size=size, batch=batch))
+        return int(
+            await self._call("appendPattern", seed=seed, count=count, size=size, batch=batch)
+        )
 
     async def get(self, index: int, *, wait: bool = True) -> bytes | None:
         return _bytes(await self._call("get", index=index, wait=wait))
@@ -237,9 +239,7 @@ class JsSide:
 
 
 def _core_info(found: dict[str, Any]) -> CoreInfo:
-    return CoreInfo(
-        found["length"], found["byteLength"], found["contiguousLength"], found["fork"]
-    )
+    return CoreInfo(found["length"], found["byteLength"], found["contiguousLength"], found["fork"])
 
 
 def _read(found: dict[str, Any]) -> Read:

@@ -1,4 +1,4 @@
-"""The JavaScript peer as Python sees it: a process, one JSON request and one JSON answer per line."""
+"""The JavaScript peer: a process that takes one JSON request and gives one answer per line."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class JsPeer:
         return self._process.pid
 
     async def call(self, command: str, *, within: float = 60.0, **arguments: Any) -> Any:
-        """The answer to one request; PeerError if the other side threw, TimeoutError after `within` seconds."""
+        """The answer to one request; PeerError if the other side threw, or TimeoutError."""
         number = next(self._ids)
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting[number] = answer

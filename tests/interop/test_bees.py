@@ -35,7 +35,7 @@ def apply_to(model: Model, ops: list[Op]) -> None:
 
 
 async def write_history(bee: BeeHandle, count: int, seed: int) -> dict[int, Model]:
-    """Applies random operations, the first tenth one by one, and returns the model at some versions."""
+    """Applies random operations, a tenth of them singly; returns the model at some versions."""
     ops = random_ops(count, seed)
     alone = count // 10
     model: Model = {}
@@ -72,7 +72,11 @@ async def test_random_operations_read_by_the_other_side(one_pair: Pair) -> None:
     assert await remote.update() == latest
 
     some = random.Random(1).sample(sorted(model), 100)
-    assert await remote.get_many([*some, "a/nothing", ""]) == [*(model[k] for k in some), None, None]
+    assert await remote.get_many([*some, "a/nothing", ""]) == [
+        *(model[k] for k in some),
+        None,
+        None,
+    ]
     assert await remote.list() == items(model)
     assert await remote.list(reverse=True) == items(model)[::-1]
     bounded = [(k, v) for k, v in items(model) if "b/" <= k < "d/00100"]

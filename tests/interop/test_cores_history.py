@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-
 from tests.interop.conftest import MakeSide, Pair
 from tests.interop.content import digest, pattern
 
@@ -120,9 +119,7 @@ async def test_older_kinds_of_core_as_source(pair: Pair, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["compat", "v10"])
-async def test_encrypted_older_kinds_of_core(
-    make_side: MakeSide, kind: str, dialler: str
-) -> None:
+async def test_encrypted_older_kinds_of_core(make_side: MakeSide, kind: str, dialler: str) -> None:
     pair = Pair(await make_side("js"), await make_side("py"), dialler)
     core = await pair.source.core(name="older", kind=kind, encryption_key=SECRET)
     await core.append_pattern("old", 60, 200, batch=10)
