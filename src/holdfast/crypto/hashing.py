@@ -38,6 +38,11 @@ def blake2b_prefixed(prefix: Buffer, data: Buffer) -> bytes:
     return state.digest()
 
 
+def hash64(data: Buffer) -> bytes:
+    """BLAKE2b-512, the hash of the Noise handshake."""
+    return _new(data).digest()
+
+
 def namespace(name: str, ids: Sequence[int]) -> list[bytes]:
     """One 32-byte constant per id (0-255) below ``name`` (wire notes 4.1)."""
     root = blake2b(name.encode())

@@ -45,7 +45,7 @@ class Bitfield:
 
     def get(self, index: int) -> bool:
         """Whether bit ``index`` is set."""
-        if index < self._solid:
+        if 0 <= index < self._solid:
             return True
         page = self._pages.get(index >> _SHIFT)
         if page is None:
@@ -55,6 +55,8 @@ class Bitfield:
 
     def set(self, index: int, value: bool = True) -> bool:
         """Set or clear one bit; returns whether it changed."""
+        if index < 0:
+            raise ValueError("a bit index is not negative")
         page = self._pages.get(index >> _SHIFT)
         bit = index & _MASK
         if page is None:
