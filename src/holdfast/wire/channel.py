@@ -48,6 +48,7 @@ class Channel:
         "opened",
         "protocol",
         "remote_id",
+        "user_data",
     )
 
     def __init__(
@@ -75,6 +76,8 @@ class Channel:
         self.closed = False
         self.local_id = 0
         self.remote_id = 0
+        self.user_data: object = None
+        """Whatever the owner wants to find again."""
         self._mux = mux
 
     @property

@@ -42,7 +42,9 @@ class Mux:
         ``wake`` is called when there is something for `to_send` and was not before.
         """
         self._wake = wake
-        self._roster = Roster(self._control, notify)
+        self._notify = notify
+        self._requested: dict[str, Callable[[bytes, memoryview], bool | None]] = {}
+        self._roster = Roster(self._control, self._ask)
         self._outbox = Outbox()
         self._awake = False
         self._corks = 0
@@ -76,6 +78,13 @@ class Mux:
         """
         self._requested[ALIASES.get(protocol, protocol)] = requested
 
+    def _ask(self, protocol: str, id: bytes, handshake: memoryview) -> bool:
+        """Whether an open of the other side shall wait, if it is not answered at once."""
+        requested = self._requested.get(protocol)
+        if requested is not None:
+            return bool(requested(id, handshake))
+        return self._notify is not None and bool(self._notify(protocol, id))
+
     def channels(self) -> list[Channel]:
         """The channels opened here and not closed."""
         return [c for c in self._roster.local if c is not None and not c.closed]
@@ -94,7 +103,7 @@ class Mux:
             return
         self._closed = True
         channels = self.channels()
-        self._roster = Roster(self._control, None)
+        self._roster = Roster(self._control, self._ask)
         self._outbox = Outbox()
         for channel in channels:
             if not channel.closed:

@@ -81,14 +81,18 @@ class Roster:
     def __init__(
         self,
         control: Callable[[int, tuple[Buffer, ...]], None],
-        notify: Callable[[str, bytes], bool | None] | None,
+        ask: Callable[[str, bytes, memoryview], bool],
     ) -> None:
-        """``control(type, fields)`` sends a control message; for ``notify`` see `Mux`."""
+        """``control(type, fields)`` sends a control message.
+
+        ``ask(protocol, id, handshake)`` is told of an open nobody waits for: it may open a channel,
+        or return True to keep it waiting.
+        """
         self.local: list[Channel | None] = []
         self.remote: list[Remote | None] = []
         self.early_bytes = 0
         self._control = control
-        self._notify = notify
+        self._ask = ask
         self._free: list[int] = []
         self._waiting: dict[Key, _Waiting] = {}
         self._unanswered = 0
@@ -133,7 +137,7 @@ class Roster:
         waiting = self._waiting.setdefault(key, _Waiting())
         if not waiting.outgoing:
             self.remote[number - 1] = remote
-            self._ask(remote, waiting)
+            self._offer(remote, waiting)
             return
         channel = waiting.outgoing.popleft()
         self._tidy(key)
@@ -151,13 +155,13 @@ class Roster:
         if not 0 < number <= len(table) or table[number - 1] is not None:
             raise DecodeError("A channel is opened under a number that is not free.")
 
-    def _ask(self, remote: Remote, waiting: _Waiting) -> None:
+    def _offer(self, remote: Remote, waiting: _Waiting) -> None:
         """An open nobody waits for: let the owner decide."""
         waiting.incoming.append(remote)
         self._unanswered += 1
         if self._unanswered > MAX_UNANSWERED:
             raise DecodeError("The other side opens more channels than anybody can answer.")
-        later = self._notify is not None and self._notify(*remote.key)
+        later = self._ask(*remote.key, memoryview(remote.handshake))
         if not later and remote in waiting.incoming:
             waiting.incoming.remove(remote)
             self._turn_down(remote)
@@ -224,7 +228,7 @@ class Roster:
         self._end(channel, False)
 
     def receive_close(self, body: memoryview) -> None:
-        """The other side ends a channel (or one that has ended here already, which is no matter)."""
+        """The other side ends a channel; that it has ended here already is no matter."""
         number, _ = decode_uint(body, 0)
         remote = self.remote[number - 1] if 0 < number <= len(self.remote) else None
         if remote is None:
