@@ -82,3 +82,35 @@ def full_roots(head: int) -> list[int]:
         roots.append(start + (width >> 1) - 1)
         start += width
     return roots
+
+
+def upgrade_path(start: int, head: int) -> list[int]:
+    """Nodes that take somebody who has the full roots below ``start`` to those below ``head``.
+
+    The order is the protocol's (hypercore.md 4.3): first the right siblings on the way up from the
+    last leaf below ``start``, then the full roots that lie wholly beyond it. Both heads are even.
+    """
+    path = []
+    last = start - 2
+    connected = start == 0
+    for root in full_roots(head):
+        zero = lowest_zero(root)
+        if root + zero < start:
+            continue
+        if not connected and root - zero < last < root + zero:
+            path += (index for index in siblings_up(last, root) if index > last)
+        else:
+            path.append(root)
+        connected = True
+    return path
+
+
+def siblings_up(index: int, root: int) -> list[int]:
+    """Siblings of ``index`` and of its parents, below ``root``; ``root`` must contain ``index``."""
+    found = []
+    zero = lowest_zero(index)
+    while index != root:
+        found.append(index ^ zero << 1)
+        index = (index | zero) & ~(zero << 1)
+        zero <<= 1
+    return found

@@ -64,10 +64,12 @@ def encode_nodes(nodes: Sequence[Node]) -> bytes:
     return b"".join(parts)
 
 
-def decode_nodes(view: bytes | memoryview, position: int) -> tuple[list[Node], int]:
-    """A list of nodes and the position after it; raises `DecodeError`."""
+def decode_nodes(
+    view: bytes | memoryview, position: int, limit: int = MAX_NODES
+) -> tuple[list[Node], int]:
+    """A list of at most ``limit`` nodes and the position after it; raises `DecodeError`."""
     count, position = decode_uint(view, position)
-    if count > MAX_NODES:
+    if count > limit:
         raise DecodeError(f"A proof of {count} tree nodes is longer than any tree is high.")
     if count * _SMALLEST_NODE > len(view) - position:
         raise cut_short()
