@@ -94,7 +94,10 @@ def verify_proof(tree: TreeView, data: Data, verifier: Verifier | None) -> TreeU
     """
     if data.fork != tree.fork:
         raise StaleProof(f"A proof is for fork {data.fork}, this log is at fork {tree.fork}.")
-    root, nodes = _paths(tree, data)
+    root, nodes = verify_paths(data)
+    held = fit_lowest_pairs(tree, data, nodes)
+    if held:
+        nodes = [node for node in nodes if node.index not in held]
     growth = Growth(tree.roots, tree.length)
     if data.upgrade is not None:
         root = _upgrade(tree, data, growth, root, verifier)
@@ -154,30 +157,34 @@ def _climb(node: Node, queue: NodeQueue, nodes: list[Node]) -> Node:
     return node
 
 
-def _paths(tree: TreeView, data: Data) -> tuple[Node | None, list[Node]]:
-    root, nodes = verify_paths(data)
-    held = set()
-    for path in (data.seek, data.hash if data.block is None else None):
-        if path is not None and len(path.nodes) > 1:
-            first, second = path.nodes[:2]
-            if second.index == sibling(first.index):
-                held |= _held_pair(tree, first, second, nodes)
-    return root, [node for node in nodes if node.index not in held] if held else nodes
+def fit_lowest_pairs(tree: NodeSource, data: Data, nodes: list[Node]) -> set[int]:
+    """Sizes of nodes that a liar could have shifted give way to what is held.
 
-
-def _held_pair(tree: TreeView, first: Node, second: Node, nodes: list[Node]) -> set[int]:
-    """Indices of the lowest pair of a path that are held already and must stay as they are.
-
-    When only one of the two is held, the size of the other is made to fit it.
+    Returns the indices of such nodes that are held with the same hash. When only one of a pair is
+    held, its sibling is added to ``nodes`` once more, with the size that fits.
     """
-    held = {node.index for node in (first, second) if tree.node(node.index) is not None}
-    if len(held) == 1:
-        ours, other = (first, second) if first.index in held else (second, first)
-        known = tree.node(ours.index)
-        if known is not None and known.hash == ours.hash and known.size != ours.size:
-            size = first.size + second.size - known.size
-            nodes.append(Node(other.index, size, other.hash))
+    held: set[int] = set()
+    for path in (data.seek, data.hash if data.block is None else None):
+        if (
+            path is None
+            or len(path.nodes) < 2
+            or path.nodes[1].index != sibling(path.nodes[0].index)
+        ):
+            continue
+        pair = path.nodes[:2]
+        total = pair[0].size + pair[1].size
+        ours = [same_node(tree, node) for node in pair]
+        held |= {node.index for node in ours if node is not None}
+        for known, other, missing in ((ours[0], pair[1], ours[1]), (ours[1], pair[0], ours[0])):
+            if known is not None and missing is None and total - known.size != other.size:
+                nodes.append(Node(other.index, total - known.size, other.hash))
     return held
+
+
+def same_node(tree: NodeSource, node: Node) -> Node | None:
+    """The node held at that index, if it has the same hash."""
+    known = tree.node(node.index)
+    return known if known is not None and known.hash == node.hash else None
 
 
 def _upgrade(
