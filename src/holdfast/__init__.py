@@ -1,0 +1,3 @@
+"""Holdfast: a peer-to-peer storehouse for communities."""
+
+from __future__ import annotations

@@ -1,0 +1,58 @@
+"""Keeps a writer from signing two heads for one length.
+
+A store that was restored from a backup, copied, or rolled back by a power cut may be behind what it
+once showed to others. Appending to it would fork the log for ever, so the writer first has to catch
+up with a peer, or its owner has to say that no other copy exists.
+"""
+
+from __future__ import annotations
+
+from holdfast.errors import StaleWriterError
+from holdfast.hypercore.replicator import Replicator
+from holdfast.storage import Storage
+
+
+class WriterGuard:
+    """Decides whether a log of ours may be appended to now."""
+
+    def __init__(self, replicator: Replicator, storage: Storage) -> None:
+        self._replicator = replicator
+        self._log = replicator.log
+        self._storage = storage
+        self._cleared = False
+
+    def check(self) -> None:
+        """Raise `StaleWriterError` when appending could contradict what others already have."""
+        if self._cleared or not self._log.writable:
+            return
+        state = self._log.local
+        published = self._storage.highwater(self._log.key)
+        if published is not None and published > (state.fork, state.length):
+            raise StaleWriterError(
+                f"This store holds {state.length} blocks of a log of yours, but {published[1]} were "
+                "already published from here: it is an older copy.",
+                "Connect to somebody who has the newer blocks; they are fetched and writing goes on.",
+            )
+        for peer in self._replicator.peers:
+            if (peer.remote_fork, peer.remote_length) > (state.fork, state.length):
+                raise StaleWriterError(
+                    "A peer holds a longer version of this log of yours: this store is an older copy.",
+                    "Wait until the newer blocks have been fetched, then try again.",
+                )
+        if self._storage.moved and state.length and not self._confirmed_by_peer():
+            raise StaleWriterError(
+                "This store was copied or restored from somewhere else, so another copy may have "
+                "written on.",
+                "Connect to somebody who holds this log, or run `holdfast confirm` if this is the "
+                "only copy that will ever write.",
+            )
+        self._cleared = True
+
+    def _confirmed_by_peer(self) -> bool:
+        return any(peer.remote_synced and peer.remote_length for peer in self._replicator.peers)
+
+    def published(self) -> None:
+        """Note the head that peers may now have seen."""
+        if self._log.writable:
+            shared = self._log.shared
+            self._storage.set_highwater(self._log.key, shared.fork, shared.length)
