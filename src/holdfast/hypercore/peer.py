@@ -17,6 +17,7 @@ from holdfast.errors import DamagedError, DecodeError, RemoteError
 from holdfast.hypercore import messages as wire
 from holdfast.hypercore.manifest import encode_manifest
 from holdfast.hypercore.message_data import encode_block_data, encode_data
+from holdfast.hypercore.message_table import decode, encode, number_of
 from holdfast.hypercore.proof_create import block_proof, create_proof
 from holdfast.hypercore.tree_view import (
     InvalidRequest,
@@ -118,6 +119,8 @@ class Peer:
         self.window = RequestWindow()
         self.in_flight: dict[int, Sent] = {}
         self.last_heard = replicator.clock()
+        self.silent = False
+        """It owed us an answer for too long: others are asked first until it speaks again."""
         self.last_extension_sent = ""
         self.last_extension_received = ""
         self.blocks_received = 0
@@ -172,13 +175,14 @@ class Peer:
             self.replicator.removed(self)
 
     def _send(self, message: object) -> None:
-        number, encode = _ENCODERS[type(message)]
-        self.port.send(number, [encode(message)])
+        number = number_of(message)
+        self.port.send(number, [encode(number, message)])
 
     def receive(self, number: int, body: memoryview) -> None:
         """One message of the channel. Raises `RemoteError` when the connection is not worth keeping."""
         if not self.closed:
-            self._handlers[number](_DECODERS[number](body))
+            message = decode(number, body)
+            self._handlers[number](message)
 
     # -- sync -----------------------------------------------------------------------------------
 
@@ -450,6 +454,7 @@ class Peer:
         sent = self.in_flight.pop(id, None)
         now = self.replicator.clock()
         self.last_heard = now
+        self.silent = False
         if sent is not None:
             self.window.answered(sent.size, now)
         return sent
@@ -484,6 +489,14 @@ class Peer:
             self.remote_bits.set_range(start, end - start, True)
         self.remote_contiguous = start
 
+    def forget_claims_from(self, length: int) -> None:
+        """The log was reorganised: what the peer said about blocks of the old fork may not hold."""
+        if self.remote_fork != self.log.local.fork:
+            if self.remote_contiguous > length:
+                self._spell_out(length)
+            end = max(self.remote_length, length)
+            self.remote_bits.set_range(length, end - length, False)
+
     @property
     def useful(self) -> bool:
         """Whether asking this peer makes sense now."""
@@ -510,33 +523,6 @@ class Peer:
         handler = self.replicator.extensions.get(name)
         if handler is not None:
             handler(bytes(message.message), self)
-
-
-def _encode_no_data(answer: wire.NoData) -> bytes:
-    return wire.encode_no_data(answer.request, answer.reason)
-
-
-_ENCODERS: dict[type, tuple[int, Callable[[Any], bytes]]] = {
-    wire.Sync: (wire.SYNC, wire.encode_sync),
-    wire.Request: (wire.REQUEST, wire.encode_request),
-    wire.NoData: (wire.NO_DATA, _encode_no_data),
-    wire.Want: (wire.WANT, wire.encode_want),
-    wire.BitfieldMessage: (wire.BITFIELD, wire.encode_bitfield),
-    wire.Range: (wire.RANGE, wire.encode_range),
-    wire.Extension: (wire.EXTENSION, wire.encode_extension),
-}
-_DECODERS: list[Callable[[memoryview], Any]] = [
-    wire.decode_sync,
-    wire.decode_request,
-    wire.decode_cancel,
-    wire.decode_data,
-    wire.decode_no_data,
-    wire.decode_want,
-    wire.decode_want,
-    wire.decode_bitfield,
-    wire.decode_range,
-    wire.decode_extension,
-]
 
 
 def _nothing() -> None:

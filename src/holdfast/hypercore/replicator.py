@@ -132,9 +132,9 @@ class Replicator:
         self._tell_haves()
         if self._halted:
             return
-        for peer in list(self.peers):
-            if peer.useful:
-                self._fill(peer)
+        useful = [peer for peer in self.peers if peer.useful]
+        for peer in [peer for peer in useful if not peer.silent] or useful:
+            self._fill(peer)
 
     def _fill(self, peer: Peer) -> None:
         self._ask_head(peer)
@@ -199,11 +199,12 @@ class Replicator:
         self._upgrade = peer.ask(block=block, upgrade=(state.length, peer.remote_length - state.length))
 
     def _ask_seek(self, peer: Peer, seek: WantedSeek) -> None:
-        if peer in seek.tried:
+        request = seek_hash_request(
+            self.log.local, seek.position, seek.padding, peer.next_held
+        )
+        if request is None or (peer, request) in seek.tried:
             return
-        request = seek_hash_request(self.log.local, seek.position, seek.padding, self.log.bitfield, peer.next_held)
-        if request is None:
-            return
+        seek.tried.add((peer, request))
         seek.in_flight += 1
         peer.ask(seek=seek, hash=request, priority=1)
 
@@ -220,7 +221,9 @@ class Replicator:
                 self._enqueue(wanted)
         self.ranges.peer_changed(peer)
         for seek in self._seeks:
-            seek.tried.discard(peer)
+            seek.tried = {asked for asked in seek.tried if asked[0] is not peer}
+        if self._seeks:
+            self._advance_seeks()
         self._check_upgrade_waiters()
         self.pump_soon()
 
@@ -236,12 +239,13 @@ class Replicator:
         try:
             if sent.reorg:
                 self.reorgs.on_data(peer, sent, data)
+                self._check_upgrade_waiters()
                 return
             if data.fork != self.log.local.fork:
                 raise StaleProof("The answer is for another fork.")
             self._check_matches(sent, data)
             if data.manifest is not None and self.log.manifest is None:
-                self.log.receive_manifest(self._checked_manifest(data.manifest))
+                self.learn_manifest(data.manifest)
             if data.block is not None and self.log.has(data.block.index) and data.upgrade is None:
                 pass  # somebody else was quicker
             elif data.block is not None and data.upgrade is data.hash is data.seek is None:
@@ -298,7 +302,6 @@ class Replicator:
             self._check_upgrade_waiters()
         if sent.seek is not None:
             sent.seek.in_flight -= 1
-            sent.seek.tried.add(sent.peer)
         if sent.block >= 0:
             wanted = self._wanted.get(sent.block)
             if wanted is not None:  # answered without the block
@@ -318,10 +321,11 @@ class Replicator:
         if wrong:
             raise InvalidProof("The peer answered something that was not asked.")
 
-    def _checked_manifest(self, encoded: bytes | memoryview) -> object:
+    def learn_manifest(self, encoded: bytes | memoryview) -> None:
+        """Take a manifest that a peer sent. Raises `InvalidProof` when it is not this key's."""
         manifest = decode_manifest(encoded)
         self.log.verifier.check_manifest(manifest)
-        return manifest
+        self.log.receive_manifest(manifest)
 
     def _bad_data(self, peer: Peer, sent: Sent) -> None:
         """A proof failed. Two signed heads, or a liar: ask for evidence once and nothing else."""
@@ -349,7 +353,6 @@ class Replicator:
             self._check_upgrade_waiters()
         if sent.seek is not None:
             sent.seek.in_flight -= 1
-            sent.seek.tried.add(peer)
         if sent.reorg:
             self.reorgs.refused(peer, sent)
         wanted = self._wanted.get(sent.block)
@@ -372,12 +375,23 @@ class Replicator:
             try:
                 found = local_seek(self.log.local, seek.position, seek.padding)
             except SeekError as error:
-                self._seeks.remove(seek)
-                seek.done(None, error)
+                if not self._may_grow():
+                    self._seeks.remove(seek)
+                    seek.done(None, error)
                 continue
             if found is not None:
                 self._seeks.remove(seek)
                 seek.done(found, None)
+
+    def _may_grow(self) -> bool:
+        """Whether a longer version may still come from the peers we have (or from the first one)."""
+        state = self.log.local
+        if self.log.writable:
+            return False
+        return state.length == 0 or any(
+            not peer.remote_synced or peer.useful and peer.remote_length > state.length
+            for peer in self.peers
+        )
 
     # -- heads ----------------------------------------------------------------------------------
 
@@ -515,7 +529,7 @@ class Replicator:
             oldest = next(iter(peer.in_flight.values()))
             if max(peer.last_heard, oldest.at) + SILENCE > now:
                 continue
-            peer.no_data += 8  # four silences and it is not asked again until it says something new
+            peer.silent = True
             for sent in list(peer.in_flight.values()):
                 peer.give_up(sent)
                 self.refused(peer, sent)

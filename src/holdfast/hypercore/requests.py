@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from holdfast.hypercore.message_types import RequestHash
     from holdfast.hypercore.peer import Peer
 
 BlockDone = Callable[["bytes | memoryview | None", "Exception | None"], None]
@@ -49,7 +50,7 @@ class WantedSeek:
         self.padding = padding
         self.done = done
         self.in_flight = 0
-        self.tried: set[Peer] = set()
+        self.tried: set[tuple[Peer, RequestHash]] = set()
 
 
 class Sent:
