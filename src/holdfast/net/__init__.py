@@ -1,0 +1,45 @@
+"""Sockets: connections between nodes, who may make them, and what they may be used for.
+
+* ``connection``  one authenticated, encrypted, multiplexed TCP connection
+* ``outgoing``    the queue in front of its socket
+* ``dial``        making one
+* ``listener``    waiting for one (``limits``: how many may knock at once)
+* ``peers``       one for each public key, however many drives
+* ``policy``      who may connect, and what is offered to whom
+* ``address``     ``host:port`` as text
+* ``services``    ping and echo
+"""
+
+from __future__ import annotations
+
+from holdfast.net.address import Address, AddressError, parse_address, reachable_hosts
+from holdfast.net.connection import Connection
+from holdfast.net.dial import dial
+from holdfast.net.limits import Gate, Limits
+from holdfast.net.listener import Listener, ListenError, listen
+from holdfast.net.peers import DuplicateError, NotAllowedError, Peers, SelfDialError
+from holdfast.net.policy import Policy
+from holdfast.net.services import Echo, ping, serve_echo, serve_ping
+
+__all__ = [
+    "Address",
+    "AddressError",
+    "Connection",
+    "DuplicateError",
+    "Echo",
+    "Gate",
+    "Limits",
+    "ListenError",
+    "Listener",
+    "NotAllowedError",
+    "Peers",
+    "Policy",
+    "SelfDialError",
+    "dial",
+    "listen",
+    "parse_address",
+    "ping",
+    "reachable_hosts",
+    "serve_echo",
+    "serve_ping",
+]

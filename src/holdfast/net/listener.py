@@ -1,0 +1,148 @@
+"""Waiting for others: a listening socket that hands over opened connections."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from collections.abc import Callable
+
+from holdfast.crypto import KeyPair
+from holdfast.errors import HoldfastError, LocalError, RemoteError
+from holdfast.net.address import Address, parse_address, reachable_hosts
+from holdfast.net.connection import Admit, Connection
+from holdfast.net.limits import Gate, Limits, source_of
+
+BACKLOG = 128
+"""Connections the kernel keeps until we look at them (its own usual limit)."""
+
+
+class ListenError(LocalError):
+    """An address that cannot be listened on."""
+
+    code = "cannot-listen"
+    exit_code = 33
+
+
+class Listener:
+    """A listening socket; made by `listen`."""
+
+    def __init__(
+        self, key_pair: KeyPair, on_open: Admit, *, admit: Admit | None, limits: Limits | None
+    ) -> None:
+        self.gate = Gate(limits)
+        self._key_pair = key_pair
+        self._on_open = on_open
+        self._admit = admit
+        self._server: asyncio.Server | None = None
+        self._connections: set[Connection] = set()
+
+    @property
+    def addresses(self) -> list[Address]:
+        """Where it listens, as bound."""
+        sockets = self._server.sockets if self._server is not None else ()
+        return [Address(*map_name(each.getsockname())) for each in sockets]
+
+    @property
+    def reachable(self) -> list[Address]:
+        """Addresses under which others may reach it, the most useful first."""
+        found = [
+            Address(host, address.port)
+            for address in self.addresses
+            for host in reachable_hosts(address.host)
+        ]
+        return list(dict.fromkeys(found))
+
+    async def close(self) -> None:
+        """Take no more connections, and give up unfinished handshakes; open ones stay."""
+        if self._server is not None:
+            self._server.close()
+        for connection in list(self._connections):
+            if not connection.opened:
+                connection.abort(RemoteError("The listener was closed."))
+
+    def _make(self) -> Connection:
+        return _Incoming(self)
+
+
+class _Incoming(Connection):
+    """An incoming connection: counted at the listener's gate from the first byte on."""
+
+    def __init__(self, listener: Listener) -> None:
+        super().__init__(
+            False, listener._key_pair, admit=listener._admit, on_open=self._open_here
+        )
+        self._listener = listener
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        peer = transport.get_extra_info("peername")
+        source = source_of(str(peer[0])) if isinstance(peer, tuple) else ""
+        listener, gate = self._listener, self._listener.gate
+        if not gate.enter(source):
+            self._end(RemoteError("Too many connections at once."))
+        else:
+            listener._connections.add(self)
+            self._settle: Callable[[], None] = _once(lambda: gate.settled(source))
+
+            def left(_: HoldfastError) -> None:
+                self._settle()
+                gate.leave(source)
+                listener._connections.discard(self)
+
+            self.on_close(left)
+        super().connection_made(transport)
+
+    def _open_here(self, connection: Connection) -> None:
+        self._settle()
+        self._listener._on_open(connection)
+
+
+def _once(action: Callable[[], None]) -> Callable[[], None]:
+    waiting = [action]
+
+    def call() -> None:
+        if waiting:
+            waiting.pop()()
+
+    return call
+
+
+def map_name(name: tuple[str, int] | tuple[str, int, int, int]) -> tuple[str, int]:
+    """Host and port of a socket name of either family."""
+    return name[0], name[1]
+
+
+async def listen(
+    address: Address | str,
+    key_pair: KeyPair,
+    on_open: Admit,
+    *,
+    admit: Admit | None = None,
+    limits: Limits | None = None,
+) -> Listener:
+    """Listen on ``HOST:PORT`` (port 0: any free one); each opened connection goes to ``on_open``.
+
+    Raises `AddressError`, `ListenError`.
+    """
+    if isinstance(address, str):
+        address = parse_address(address, default_host="0.0.0.0", default_port=0)
+    listener = Listener(key_pair, on_open, admit=admit, limits=limits)
+    loop = asyncio.get_running_loop()
+    try:
+        listener._server = await loop.create_server(
+            listener._make, address.host, address.port, backlog=BACKLOG
+        )
+    except OSError as failure:
+        raise _cannot(address, failure) from failure
+    return listener
+
+
+def _cannot(address: Address, failure: OSError) -> ListenError:
+    if failure.errno == errno.EADDRINUSE:
+        return ListenError(
+            f"Something else already listens on {address}.", "Choose another port, or 0 for any."
+        )
+    if failure.errno == errno.EACCES:
+        return ListenError(f"This user may not listen on {address}.", "Choose a port above 1023.")
+    if failure.errno == errno.EADDRNOTAVAIL:
+        return ListenError(f"This machine does not have the address {address.host}.")
+    return ListenError(f"Cannot listen on {address}: {failure.strerror or failure}.")

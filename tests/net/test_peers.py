@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from holdfast.crypto import KeyPair, key_pair
+from holdfast.errors import ClosedError, HandshakeError, HoldfastError, PeerUnreachable
+from holdfast.net import Connection, NotAllowedError, Peers, Policy, SelfDialError, ping, serve_ping
+from tests.net.loopback import ALICE, BOB, until
+
+
+class Side:
+    """A node's connections, and everything that was ever handed over."""
+
+    def __init__(self, keys: KeyPair) -> None:
+        self.seen: list[Connection] = []
+        self.policy = Policy()
+        self.peers = Peers(keys, self._take, policy=self.policy)
+        self.address = ""
+
+    def _take(self, connection: Connection) -> None:
+        self.seen.append(connection)
+        serve_ping(connection)
+
+
+@asynccontextmanager
+async def side(keys: KeyPair) -> AsyncIterator[Side]:
+    made = Side(keys)
+    listener = await made.peers.listen("127.0.0.1:0")
+    made.address = str(listener.addresses[0])
+    try:
+        yield made
+    finally:
+        await made.peers.close()
+
+
+async def settle(*sides: Side) -> None:
+    """Until every side has exactly one open connection and can use it."""
+    await until(lambda: all(len(each.peers) == 1 for each in sides))
+    for each in sides:
+        for connection in each.peers:
+            await ping(connection)
+
+
+async def test_two_links_to_one_peer_share_a_connection() -> None:
+    async with side(ALICE) as alice, side(BOB) as bob:
+        first, second = await asyncio.gather(
+            alice.peers.connect(bob.address), alice.peers.connect(bob.address)
+        )
+        third = await alice.peers.connect(bob.address, expected_key=BOB.public_key)
+        assert first is second is third
+        assert alice.peers.get(BOB.public_key) is first
+        await settle(alice, bob)
+        assert len(alice.seen) == len(bob.seen) == 1
+
+
+async def test_two_addresses_of_one_peer_end_as_one_connection() -> None:
+    async with side(ALICE) as alice, side(BOB) as bob:
+        other = str((await bob.peers.listen("127.0.0.1:0")).addresses[0])
+        first, second = await asyncio.gather(
+            alice.peers.connect(bob.address), alice.peers.connect(other)
+        )
+        assert first is second
+        assert await alice.peers.connect(other) is first
+        await settle(alice, bob)
+        assert len(bob.seen) == 1
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+@pytest.mark.parametrize("turns", range(6))
+async def test_simultaneous_dials_end_as_one(swapped: bool, turns: int) -> None:
+    keys = (BOB, ALICE) if swapped else (ALICE, BOB)
+    async with side(keys[0]) as left, side(keys[1]) as right:
+        dial_left = asyncio.ensure_future(left.peers.connect(right.address))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        dial_right = asyncio.ensure_future(right.peers.connect(left.address))
+        results = await asyncio.gather(dial_left, dial_right, return_exceptions=True)
+        await settle(left, right)
+        (kept_left,), (kept_right,) = left.peers, right.peers
+        assert kept_left.handshake_hash == kept_right.handshake_hash
+        # A dial that lost answers with the connection that won, or says why it closed.
+        for result in results:
+            assert isinstance(result, Connection | HandshakeError | ClosedError | PeerUnreachable)
+
+
+async def test_many_simultaneous_dials_all_end_as_one() -> None:
+    for seed in range(20):
+        left_keys, right_keys = key_pair(bytes([seed]) * 32), key_pair(bytes([seed + 100]) * 32)
+        async with side(left_keys) as left, side(right_keys) as right:
+            await asyncio.gather(
+                left.peers.connect(right.address),
+                right.peers.connect(left.address),
+                return_exceptions=True,
+            )
+            await settle(left, right)
+
+
+async def test_a_peer_that_lost_its_connection_and_dials_again_is_taken_at_its_word() -> None:
+    async with side(ALICE) as alice, side(BOB) as bob:
+        old = await bob.peers.connect(alice.address)
+        await settle(alice, bob)
+        (stale,) = alice.peers
+        # Bob forgets the connection without a word, as after a crash; the socket stays.
+        bob.peers._open.clear()
+        bob.peers._dialled.clear()
+        new = await bob.peers.connect(alice.address)
+        await settle(alice, bob)
+        (kept,) = alice.peers
+        assert kept is not stale and kept.handshake_hash == new.handshake_hash
+        old.abort(ClosedError("gone"))
+        await stale.wait_closed()
+        assert list(alice.peers) == [kept]
+
+
+async def test_who_may_not_connect_does_not() -> None:
+    async with side(ALICE) as alice, side(BOB) as bob:
+        bob.policy.deny(ALICE.public_key)
+        with pytest.raises(HoldfastError):
+            await alice.peers.connect(bob.address)
+        assert not bob.seen
+        bob.policy.undeny(ALICE.public_key)
+        alice.policy.only([])
+        with pytest.raises(NotAllowedError):
+            await alice.peers.connect(bob.address)
+        alice.policy.only(None)
+        connection = await alice.peers.connect(bob.address)
+        alice.policy.deny(BOB.public_key)
+        alice.peers.enforce()
+        assert connection.closed and len(alice.peers) == 0
+
+
+async def test_an_address_that_leads_back_is_recognised() -> None:
+    async with side(ALICE) as alice:
+        with pytest.raises(SelfDialError):
+            await alice.peers.connect(alice.address)
+        assert len(alice.peers) == 0
+
+
+async def test_after_close_nothing_is_open_and_nothing_can_be_opened() -> None:
+    async with side(ALICE) as alice, side(BOB) as bob:
+        connection = await alice.peers.connect(bob.address)
+        await alice.peers.close()
+        assert connection.closed and len(alice.peers) == 0
+        with pytest.raises(ClosedError):
+            await alice.peers.connect(bob.address)
+        await until(lambda: not len(bob.peers))
