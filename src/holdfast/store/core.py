@@ -140,6 +140,8 @@ class Core:
         Raises `BlockNotAvailable` when it is not here and ``wait`` is false, no peer turns up within
         ``timeout`` seconds; `SeekError` beyond the end of a snapshot or of a log of ours.
         """
+        if self._snapshot is not None and index >= self._snapshot[0]:
+            raise self._outside(index)
         try:
             data = self.get_local(index)
         except DamagedError:
@@ -149,13 +151,15 @@ class Core:
             data = None
         if data is not None:
             return data
-        length = self.length
-        if index < 0 or index >= length and (self._snapshot is not None or self._log.writable):
-            raise SeekError(f"Block {index} is outside this log of {length} blocks.")
+        if index < 0 or index >= self.length and self._log.writable:
+            raise self._outside(index)
         if not wait:
             raise self._opened.replicator.unavailable()
         stored = await self._fetch(index, timeout)
         return bytes(stored) if self.encryption_key is None else self._decrypt(index, stored)
+
+    def _outside(self, index: int) -> SeekError:
+        return SeekError(f"Block {index} is outside this log of {self.length} blocks.")
 
     async def _fetch(self, index: int, timeout: float | None) -> Block:
         replicator = self._opened.replicator

@@ -10,7 +10,7 @@ from holdfast.crypto import ROOT_NAMESPACE, KeyPair, derive_seed, key_pair, sub_
 from holdfast.errors import ClosedError
 from holdfast.hypercore.log import Log
 from holdfast.hypercore.manifest import Manifest, manifest_key, single_signer
-from holdfast.storage import MemoryStorage, Storage, open_storage
+from holdfast.storage import MemoryStorage, Storage
 from holdfast.store.attachments import Attachment, Link, Offers, offer_all
 from holdfast.store.core import Core
 from holdfast.store.open_log import OpenLog
@@ -47,6 +47,8 @@ class Store:
         """
         if directory is None:
             return cls(MemoryStorage(), durable=False)
+        from holdfast.storage import open_storage
+
         storage = open_storage(Path(directory), passphrase=passphrase, durability=durability)
         return cls(storage, durable=durability == "power")
 
