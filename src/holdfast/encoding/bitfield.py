@@ -252,9 +252,9 @@ class Bitfield:
         page = self._pages.get(number)
         if page is not None:
             return page
-        self._check_size(1)
         page = bytearray(self._content(number))
         self._set_full(number, number + 1, False)
+        self._check_size(1)
         self._pages[number] = page
         insort(self._order, number)
         return page
