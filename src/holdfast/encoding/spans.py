@@ -54,7 +54,7 @@ class Spans:
         """How many numbers of ``[start, end)`` are in the set."""
         total = 0
         index = bisect_right(self._ends, start)
-        while index < len(self._starts) and self._starts[index] < end:
+        while start < end and index < len(self._starts) and self._starts[index] < end:
             total += min(end, self._ends[index]) - max(start, self._starts[index])
             index += 1
         return total
