@@ -22,15 +22,15 @@ def spans_beyond(index: int, length: int) -> bool:
     return flat_tree.right_span(index) >= 2 * length
 
 
-def straddling_nodes(length: int, end: int) -> list[int]:
+def straddling_nodes(length: int) -> list[int]:
     """Interior nodes numbered below ``2 * length`` that cover a block at ``length`` or later.
 
-    They are ancestors of block ``length``, which no file that ends at ``length`` leaves out;
-    ``end`` is the number of blocks the log ever had.
+    They are ancestors of block ``length``, and none of them lies above the first ancestor that
+    begins at block 0: those are numbered higher.
     """
     found = []
     index = 2 * length
-    while flat_tree.left_span(index) > 0 or flat_tree.right_span(index) < 2 * end:
+    while flat_tree.left_span(index) > 0:
         index = flat_tree.parent(index)
         if index < 2 * length:
             found.append(index)

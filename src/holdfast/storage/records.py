@@ -1,0 +1,71 @@
+"""Leaves and interior nodes as the fixed-size records that lie in a log's files.
+
+Each record ends in a CRC-32 that starts from a value made of the log and the index, so that a
+record that belongs to another log or another place does not pass. All zero means: not known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from struct import Struct
+from zlib import crc32
+
+from holdfast.hypercore.backend import Leaf
+from holdfast.hypercore.tree import Node
+
+LEAF_BYTES = 52
+NODE_BYTES = 44
+NO_LEAF = bytes(LEAF_BYTES)
+NO_NODE = bytes(NODE_BYTES)
+
+_LEAF = Struct("<QQ32s")
+_NODE = Struct("<Q32s")
+_MASK = 0xFFFFFFFF
+_new = tuple.__new__
+
+
+def log_seed(discovery_key: bytes) -> int:
+    """Start of every record's CRC in one log."""
+    return crc32(discovery_key)
+
+
+def pack_leaves(leaves: Iterable[Leaf], seed: int) -> tuple[list[int], list[bytes]]:
+    """Block indices and their records."""
+    indices: list[int] = []
+    records: list[bytes] = []
+    pack, add = _LEAF.pack, records.append
+    for index, size, digest, offset in leaves:
+        content = pack(offset + 1, size, digest)
+        add(content + crc32(content, seed ^ index & _MASK).to_bytes(4, "little"))
+        indices.append(index)
+    return indices, records
+
+
+def pack_nodes(nodes: Iterable[Node], seed: int) -> tuple[list[int], list[bytes]]:
+    """Flat-tree indices of interior nodes and their records."""
+    indices: list[int] = []
+    records: list[bytes] = []
+    pack, add = _NODE.pack, records.append
+    for index, size, digest in nodes:
+        content = pack(size, digest)
+        add(content + crc32(content, seed ^ index & _MASK).to_bytes(4, "little"))
+        indices.append(index)
+    return indices, records
+
+
+def unpack_leaf(index: int, record: bytes, seed: int) -> Leaf | None:
+    """The leaf in an intact record; None when the check fails."""
+    content = record[:48]
+    if crc32(content, seed ^ index & _MASK).to_bytes(4, "little") != record[48:]:
+        return None
+    offset, size, digest = _LEAF.unpack(content)
+    return _new(Leaf, (index, size, digest, offset - 1))
+
+
+def unpack_node(index: int, record: bytes, seed: int) -> Node | None:
+    """The node in an intact record; None when the check fails."""
+    content = record[:40]
+    if crc32(content, seed ^ index & _MASK).to_bytes(4, "little") != record[40:]:
+        return None
+    size, digest = _NODE.unpack(content)
+    return _new(Node, (index, size, digest))

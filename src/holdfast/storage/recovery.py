@@ -1,0 +1,212 @@
+"""Opening after a crash: bring memory to where the journal ends.
+
+The journal's records since the last checkpoint are applied in order; nothing in place is relied on
+before it is known to be right. What was never known durable may end anywhere (a write that was cut
+off); what was durable must be there, or the store says so. Crashing again meanwhile is harmless:
+only the next checkpoint frees the journal.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from holdfast.errors import DamagedError
+from holdfast.hypercore.tree import leaf_hash
+from holdfast.storage.core_backend import CoreBackend
+from holdfast.storage.core_files import DATA
+from holdfast.storage.disk import data_sync, write_all
+from holdfast.storage.engine import Engine
+from holdfast.storage.entries import (
+    ChangeEntry,
+    CoreEntry,
+    Entry,
+    Run,
+    SettingEntry,
+    decode_entry,
+)
+from holdfast.storage.journal import START, Header, JournalFile
+from holdfast.storage.journal_scan import Record, scan
+from holdfast.storage.truncation import cut_files, forget_beyond
+
+_HINT = "Restore the store from a copy, or fetch its logs into a new store."
+
+
+class _Position(NamedTuple):
+    """Where the journal goes on."""
+
+    file: JournalFile
+    tail: int
+
+
+class _Blocks(NamedTuple):
+    """Block bytes that travelled in the journal, to be put in place at the end."""
+
+    core: CoreBackend
+    run: Run
+
+
+def recover(engine: Engine) -> dict[str, bytes | None]:
+    """Apply the journal; returns the settings it has. Raises `DamagedError`, `DiskFullError`."""
+    journal, meta = engine.journal, engine.index.meta
+    journal.seq = meta.seq
+    journal.live = sorted(
+        (f for f in journal.files if f.header.epoch > meta.epoch), key=lambda f: f.header.epoch
+    )
+    replay = _Replay(engine, max(engine.mark.value, meta.seq))
+    try:
+        position = replay.run()
+        replay.finish()
+    except OSError as error:
+        raise engine.failed(error) from error
+    if journal.seq < replay.floor:
+        raise DamagedError("The end of the store's journal is damaged or missing.", _HINT)
+    journal.synced = replay.floor
+    if position is not None:
+        journal.resume(*position)
+        journal.unsynced.update(journal.live)
+    return replay.settings
+
+
+class _Replay:
+    """One pass over the journal."""
+
+    def __init__(self, engine: Engine, floor: int) -> None:
+        self.engine = engine
+        self.floor = floor
+        """Highest record known to have been durable."""
+        self.settings: dict[str, bytes | None] = {}
+        self._blocks: list[_Blocks] = []
+        self._cut: set[CoreBackend] = set()
+
+    def run(self) -> _Position | None:
+        """Apply every record that counts; returns where to go on, None with nothing live."""
+        journal = self.engine.journal
+        scans = [(file, scan(file)) for file in journal.live]
+        self.floor = max([self.floor, *(found.synced for _, found in scans)])
+        position: _Position | None = None
+        for number, (file, found) in enumerate(scans):
+            if file.header.first != journal.seq + 1:
+                self._drop(scans[number][0])
+                break
+            tail, whole = self._apply_all(found.records)
+            position = _Position(file, tail)
+            if not whole or not found.rest_is_blank:
+                _blank_rest(file, tail)
+        return position
+
+    def _drop(self, file: JournalFile) -> None:
+        """An epoch whose beginning is missing: what came before it was cut off."""
+        journal = self.engine.journal
+        if self.engine.journal.seq < self.floor:
+            raise DamagedError("A part of the store's journal is damaged or missing.", _HINT)
+        file.begin(Header(0, bytes(16), 0))
+        data_sync(file.fd)
+        journal.live.remove(file)
+
+    def _apply_all(self, records: list[Record]) -> tuple[int, bool]:
+        """Apply records in order; returns where they end and whether none was left out."""
+        tail = START
+        for seq, body, end in records:
+            try:
+                entry = decode_entry(body)
+            except ValueError as error:
+                raise DamagedError(
+                    f"The store's journal makes no sense: {error}.", _HINT
+                ) from error
+            if seq > self.floor and not self._is_complete(entry):
+                return tail, False
+            self._apply(entry)
+            self.engine.journal.seq = seq
+            tail = end
+        return tail, True
+
+    def _is_complete(self, entry: Entry) -> bool:
+        """Whether the blocks that a change left in place really got there."""
+        if not isinstance(entry, ChangeEntry):
+            return True
+        for run in entry.runs:
+            if run.data is not None:
+                continue
+            core = self._core(entry.core)
+            position = run.offset
+            for index, size in enumerate(run.sizes, run.start):
+                record = entry.leaves.get(index)
+                leaf = core.leaf_of(index, record) if record is not None else core.known_leaf(index)
+                if leaf is None or leaf_hash(core.read(position, size)) != leaf.hash:
+                    return False
+                position += size
+        return True
+
+    def _core(self, number: int) -> CoreBackend:
+        core = self.engine.core_by_id(number)
+        if core is None:
+            raise DamagedError("The store's journal names a log that nobody knows.", _HINT)
+        return core
+
+    def _apply(self, entry: Entry) -> None:
+        if isinstance(entry, ChangeEntry):
+            self._apply_change(self._core(entry.core), entry)
+        elif isinstance(entry, CoreEntry):
+            self._apply_core(entry)
+        elif isinstance(entry, SettingEntry):
+            self.settings[entry.name] = entry.value
+            self.engine.changed_settings[entry.name] = entry.value
+
+    def _apply_core(self, entry: CoreEntry) -> None:
+        engine = self.engine
+        core = engine.core_by_id(entry.core)
+        if core is None:
+            core = engine.recovered_core(entry.key)
+            engine.adopt(core, entry.core)
+        core.own = core.own or entry.own
+        engine.changed_cores[core.id] = core
+
+    def _apply_change(self, core: CoreBackend, entry: ChangeEntry) -> None:
+        engine = self.engine
+        if entry.truncate is not None:
+            forget_beyond(core, entry.truncate)
+            # The data file is left alone: it may already hold what was written after this.
+            cut_files(engine, core, entry.truncate, None)
+            self._cut.add(core)
+            self._blocks = [
+                b for b in self._blocks if b.core is not core or b.run.start < entry.truncate
+            ]
+        if entry.head is not None:
+            core.head = entry.head
+        if entry.manifest is not None:
+            core.manifest = entry.manifest
+        core.leaves.update(entry.leaves)
+        core.nodes.update(entry.nodes)
+        for start, count in entry.present:
+            core.bits.set_range(start, count)
+        for start, count in entry.absent:
+            core.bits.set_range(start, count, False)
+        self._blocks += [_Blocks(core, run) for run in entry.runs if run.data is not None]
+        core.data_unsynced = core.data_unsynced or bool(entry.runs)
+        engine.changed_cores[core.id] = core
+        engine.pending_records += len(entry.leaves) + len(entry.nodes)
+
+    def finish(self) -> None:
+        """Put block bytes in place, but those of blocks that were cleared since."""
+        for core, run in self._blocks:
+            assert run.data is not None
+            position = 0
+            for index, size in enumerate(run.sizes, run.start):
+                if core.bits.get(index):
+                    fd = self.engine.fd(core, DATA, create=True)
+                    write_all(fd, run.data[position : position + size], run.offset + position)
+                position += size
+        for core in self._cut:
+            fd = self.engine.fd(core, DATA)
+            end = core.head.byte_length if core.head is not None else None
+            if fd >= 0 and end is not None and os.fstat(fd).st_size > end:
+                os.ftruncate(fd, end)
+
+
+def _blank_rest(file: JournalFile, tail: int) -> None:
+    """What follows the last record that counts must not be read again after the next one."""
+    step = 1 << 20
+    for position in range(tail, file.size, step):
+        write_all(file.fd, bytes(min(step, file.size - position)), position)
+    data_sync(file.fd)

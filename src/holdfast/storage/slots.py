@@ -1,0 +1,50 @@
+"""The beginning of a log's leaf file: which log it is and its head at the last two checkpoints."""
+
+from __future__ import annotations
+
+import os
+from struct import Struct
+from typing import NamedTuple
+
+from holdfast.crypto import blake2b
+from holdfast.hypercore.backend import Head
+
+SLOTS = (0, 2048)
+_MAGIC = b"HFCORE1\n"
+_SLOT = Struct("<8sQ32sQQQH")  # magic, epoch, key, fork, length, byte length, signature's bytes
+_CHECK_BYTES = 8
+MAX_SIGNATURE = 2048 - _SLOT.size - _CHECK_BYTES
+
+
+class Slot(NamedTuple):
+    """A log and its head at a checkpoint."""
+
+    epoch: int
+    key: bytes
+    head: Head
+
+
+def pack_slot(epoch: int, key: bytes, head: Head | None) -> tuple[int, bytes]:
+    """Where in the file it goes, and its bytes. A signature too long for a slot is left out."""
+    fork, length, byte_length, signature = head or Head(0, 0, 0, b"")
+    if len(signature) > MAX_SIGNATURE:
+        signature = b""
+    content = _SLOT.pack(_MAGIC, epoch, key, fork, length, byte_length, len(signature)) + signature
+    return SLOTS[epoch & 1], content + blake2b(content)[:_CHECK_BYTES]
+
+
+def read_slot(fd: int) -> Slot | None:
+    """The newest intact slot, or None when neither is."""
+    page = os.pread(fd, SLOTS[1] + 2048, 0)
+    found = [slot for position in SLOTS if (slot := _unpack(page[position : position + 2048]))]
+    return max(found) if found else None
+
+
+def _unpack(data: bytes) -> Slot | None:
+    if len(data) < _SLOT.size:
+        return None
+    magic, epoch, key, fork, length, byte_length, size = _SLOT.unpack_from(data)
+    end = _SLOT.size + size
+    if magic != _MAGIC or blake2b(data[:end])[:_CHECK_BYTES] != data[end : end + _CHECK_BYTES]:
+        return None
+    return Slot(epoch, key, Head(fork, length, byte_length, data[_SLOT.size : end]))
