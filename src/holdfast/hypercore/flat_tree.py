@@ -90,7 +90,7 @@ def upgrade_path(start: int, head: int) -> list[int]:
     The order is the protocol's (hypercore.md 4.3): first the right siblings on the way up from the
     last leaf below ``start``, then the full roots that lie wholly beyond it. Both heads are even.
     """
-    path = []
+    path: list[int] = []
     last = start - 2
     connected = start == 0
     for root in full_roots(head):

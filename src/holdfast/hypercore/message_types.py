@@ -1,7 +1,8 @@
 """The messages of one replication channel, as values (hypercore.md 4.6).
 
 Numbers are never negative and at most 2**53 - 1. ``index`` of a block counts blocks; ``index`` of a
-hash is a flat-tree index.
+hash is a flat-tree index. (Calling a field ``index`` hides a tuple's method of that name, which
+nobody calls; hence the ignores.)
 """
 
 from __future__ import annotations
@@ -35,14 +36,14 @@ class Sync(NamedTuple):
 class RequestBlock(NamedTuple):
     """Asks for a block; the sender's nearest known tree node is ``nodes`` levels up."""
 
-    index: int
+    index: int  # type: ignore[assignment]
     nodes: int = 0
 
 
 class RequestHash(NamedTuple):
     """Asks for a tree node; the nearest one the sender knows is ``nodes`` levels above it."""
 
-    index: int
+    index: int  # type: ignore[assignment]
     nodes: int = 0
 
 
@@ -76,7 +77,7 @@ class Request(NamedTuple):
 class BlockData(NamedTuple):
     """A block's stored bytes and the siblings on its way up, lowest first."""
 
-    index: int
+    index: int  # type: ignore[assignment]
     value: bytes | memoryview
     nodes: list[Node]
 
@@ -84,7 +85,7 @@ class BlockData(NamedTuple):
 class HashData(NamedTuple):
     """A tree node followed by the siblings on its way up."""
 
-    index: int
+    index: int  # type: ignore[assignment]
     nodes: list[Node]
 
 

@@ -25,6 +25,7 @@ from holdfast.hypercore.tree_view import (
     missing_nodes,
     upgradeable,
 )
+from holdfast.hypercore.promised import PromisedNodes
 from holdfast.hypercore.requests import RequestWindow, Sent, WantedSeek
 
 if TYPE_CHECKING:
@@ -117,6 +118,9 @@ class Peer:
         self.no_data = 0
 
         self.window = RequestWindow()
+        self.optimistic = True
+        """Ask for proofs that build on answers still under way (see `PromisedNodes`)."""
+        self._promised = PromisedNodes()
         self.in_flight: dict[int, Sent] = {}
         self.last_heard = replicator.clock()
         self.silent = False
@@ -410,7 +414,9 @@ class Peer:
         sent.block, sent.seek, sent.upgrade, sent.reorg = block, seek, upgrade, reorg
         wanted_block = None
         if block >= 0:
-            nodes = missing_nodes(log.local, 2 * block) if not reorg else 0
+            nodes = missing_nodes(log.local, 2 * block)
+            if nodes and self.optimistic:
+                nodes, sent.optimistic = self._promised.expect(2 * block, nodes)
             wanted_block = wire.RequestBlock(block, nodes)
             sent.size = replicator.average_size
         if hash is not None:
@@ -443,8 +449,13 @@ class Peer:
             upgrade = wire.RequestUpgrade(0, length)
             self._send(wire.Request(0, self.remote_fork, upgrade=upgrade))
 
+    def promise_broken(self) -> None:
+        """An answer that others build on will not come."""
+        self._promised.clear()
+
     def give_up(self, sent: Sent) -> None:
         """Cancel a request on the wire and forget it."""
+        self._promised.clear()
         if self.in_flight.pop(sent.id, None) is not None:
             self.window.answered(sent.size, self.replicator.clock())
             if not self.closed:
@@ -457,6 +468,8 @@ class Peer:
         self.silent = False
         if sent is not None:
             self.window.answered(sent.size, now)
+            if not self.in_flight:
+                self._promised.clear()
         return sent
 
     def _on_data(self, data: wire.Data) -> None:
@@ -472,6 +485,7 @@ class Peer:
         if sent is None:
             return
         self.no_data += 1
+        self._promised.clear()
         if sent.block >= 0:
             self.remote_lost(sent.block)
         self.replicator.refused(self, sent)

@@ -254,12 +254,16 @@ class Replicator:
                 self._take_proof(data)
                 if data.block is not None:
                     self._deliver(data.block.index, data.block.value)
-        except StaleProof:
-            peer.no_data += 1
-            self.refused(peer, sent)
-            return
-        except (InvalidProof, DecodeError):
-            self._bad_data(peer, sent)
+        except (InvalidProof, DecodeError) as error:
+            if sent.optimistic:
+                # The answer it builds on has not come (yet): ask again, for a proof that stands alone.
+                peer.optimistic = False
+                self.refused(peer, sent)
+            elif isinstance(error, StaleProof):
+                peer.no_data += 1
+                self.refused(peer, sent)
+            else:
+                self._bad_data(peer, sent)
             return
         except DiskFullError as error:
             self._halt(error)
@@ -348,6 +352,7 @@ class Replicator:
 
     def refused(self, peer: Peer, sent: Sent) -> None:
         """A request came to nothing: give its work to somebody else."""
+        peer.promise_broken()
         if self._upgrade is sent:
             self._upgrade = None
             self._check_upgrade_waiters()

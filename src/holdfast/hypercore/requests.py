@@ -56,7 +56,7 @@ class WantedSeek:
 class Sent:
     """One request on its way: what was asked of which peer, and when."""
 
-    __slots__ = ("id", "peer", "fork", "block", "hash", "seek", "upgrade", "reorg", "at", "size")
+    __slots__ = ("id", "peer", "fork", "block", "hash", "seek", "upgrade", "reorg", "at", "size", "optimistic")
 
     def __init__(self, id: int, peer: Peer, fork: int, at: float) -> None:
         self.id = id
@@ -69,6 +69,8 @@ class Sent:
         self.upgrade: tuple[int, int] | None = None
         self.reorg = False
         self.size = 0
+        self.optimistic = False
+        """Its proof ends at a node that an earlier answer is to bring."""
 
 
 class RequestWindow:
