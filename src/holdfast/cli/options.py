@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -41,6 +42,16 @@ class Settings:
 def settings_of(context: click.Context) -> Settings:
     """The settings of this run, made on first use."""
     return context.find_root().ensure_object(Settings)
+
+
+def pass_settings(function: Command) -> Command:
+    """Hand the settings of this run to a verb as its first argument."""
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return function(settings_of(click.get_current_context()), *args, **kwargs)
+
+    return cast(Command, call)
 
 
 def _store(context: click.Context, _: click.Parameter, value: str | None) -> None:

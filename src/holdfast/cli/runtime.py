@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -75,6 +76,30 @@ async def until_stopped() -> None:
     stopped = asyncio.Event()
     with _handling(signal.SIGINT, stopped.set), _handling(signal.SIGTERM, stopped.set):
         await stopped.wait()
+
+
+async def standard_input(size: int = 64 * 1024) -> AsyncIterator[bytes]:
+    """What comes on standard input, in pieces, without blocking the loop."""
+    loop, ready = asyncio.get_running_loop(), asyncio.Event()
+    try:
+        loop.add_reader(0, ready.set)
+    except (OSError, NotImplementedError):
+        ready.set()  # a plain file is always ready
+        watched = False
+    else:
+        watched = True
+    try:
+        while True:
+            await ready.wait()
+            piece = os.read(0, size)
+            if not piece:
+                return
+            if watched:
+                ready.clear()
+            yield piece
+    finally:
+        if watched:
+            loop.remove_reader(0)
 
 
 @asynccontextmanager
