@@ -65,6 +65,10 @@ class Life:
 
     async def read_remote(self) -> None:
         await self.core.sync()
+        if not self.model:
+            return  # an empty log cannot be proven: readers follow with its next block
+        while (self.reader.fork, self.reader.length) != (self.fork, len(self.model)):
+            await self.reader.update(wait=True, timeout=5)
         if self.model:
             index = self.random.randrange(len(self.model))
             if index not in self.cleared:

@@ -486,7 +486,7 @@ class Peer:
             return
         self.no_data += 1
         self._promised.clear()
-        if sent.block >= 0:
+        if sent.block >= 0 and sent.fork == self.remote_fork:
             self.remote_lost(sent.block)
         self.replicator.refused(self, sent)
 
@@ -495,6 +495,11 @@ class Peer:
         if index < self.remote_contiguous:
             self._spell_out(index)
         self.remote_bits.set_range(index, 1, False)
+        batch = index // WANT_BATCH
+        if batch in self.wants:  # ask anew when it matters: the answer we have is out of date
+            self.wants.discard(batch)
+            unwant = wire.encode_want(wire.Want(batch * WANT_BATCH, WANT_BATCH))
+            self.port.send(wire.UNWANT, [unwant])
 
     def _spell_out(self, start: int) -> None:
         """Turn "holds everything below n" into bits from ``start`` on (never beyond a length that exists)."""

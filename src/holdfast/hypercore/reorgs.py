@@ -62,10 +62,10 @@ class Reorgs:
         if batch.finished:
             self._apply(batch)
             return
-        request = batch.next_request(peer.next_held)
+        # Whoever holds a block holds its nodes; who holds none (a writer that cleared) may still.
+        request = batch.next_request(peer.next_held) or batch.next_request()
         if request is None:
             self._batch, self._fork = None, -1
-            peer.ask_what_it_holds(batch.ancestors)
             return
         self._asked = peer.ask(hash=request, reorg=True)
 
