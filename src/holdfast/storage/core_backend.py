@@ -11,6 +11,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from holdfast.encoding import Buffer
 from holdfast.encoding.bitfield import PAGE_BITS, Bitfield
 from holdfast.errors import DamagedError, StoreError
 from holdfast.hypercore.backend import BlockWrite, Change, Head, Leaf
@@ -199,14 +200,13 @@ class CoreBackend:
         engine = self._engine
         engine.check_usable()
         if change.truncate is not None:
-            from holdfast.storage.truncation import write_truncating
-
-            return write_truncating(engine, self, change)
+            return engine.write_truncating(self, change)
         bits = self._bits or self.bits
         if not self.id:
             engine.register(self)
-        in_place = self._fits_in_place(change)
-        inline = self.place_blocks(change.blocks, in_place) if change.blocks else []
+        blocks = change.blocks
+        in_place = bool(blocks) and self._fits_in_place(change)
+        inline = self.place_blocks(blocks, in_place) if blocks else []
         leaf_indices, leaf_records = pack_leaves(change.leaves, self.seed)
         node_indices, node_records = pack_nodes(change.nodes, self.seed)
         body = encode_change(
@@ -221,17 +221,15 @@ class CoreBackend:
         try:
             ticket = engine.append(body)
         except StoreError:
-            self._release(change.blocks)
+            self._release(blocks)
             raise
         # Nothing below can fail: the change is in the journal.
         if change.head is not None:
             self.head = change.head
         if change.manifest is not None:
             self.manifest = change.manifest
-        if leaf_records:
-            self.leaves.update(zip(leaf_indices, leaf_records, strict=True))
-        if node_records:
-            self.nodes.update(zip(node_indices, node_records, strict=True))
+        self.leaves.update(zip(leaf_indices, leaf_records))  # noqa: B905 - hot
+        self.nodes.update(zip(node_indices, node_records))  # noqa: B905 - hot
         for start, count in change.present:
             if count == 1:
                 bits.set(start)
@@ -260,9 +258,9 @@ class CoreBackend:
                     return False
         return True
 
-    def place_blocks(self, runs: Sequence[BlockWrite], in_place: bool) -> list[bytes | memoryview]:
+    def place_blocks(self, runs: Sequence[BlockWrite], in_place: bool) -> list[Buffer]:
         """Write block bytes where they belong; returns those of each run unless ``in_place``."""
-        inline: list[bytes | memoryview] = []
+        inline: list[Buffer] = []
         engine = self._engine
         try:
             for _, offset, data in runs:
@@ -272,7 +270,8 @@ class CoreBackend:
                     continue
                 joined = data[0] if len(data) == 1 else b"".join(data)
                 inline.append(joined)
-                write_all(fd, joined, offset)
+                if os.pwrite(fd, joined, offset) != len(joined):
+                    write_all(fd, joined, offset)
         except OSError as error:
             self._release(runs)
             raise engine.failed(error) from error

@@ -8,9 +8,8 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from holdfast.encoding import Buffer
 from holdfast.errors import DiskFullError, StoreError
-
-Bytes = bytes | bytearray | memoryview
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _TOO_MANY = frozenset({errno.EMFILE, errno.ENFILE})
@@ -51,7 +50,7 @@ def explain(error: OSError) -> StoreError:
     )
 
 
-def write_all(fd: int, data: Bytes, offset: int) -> None:
+def write_all(fd: int, data: Buffer, offset: int) -> None:
     """Write every byte at ``offset``, however few the system takes at once."""
     written = os.pwrite(fd, data, offset)
     while written < len(data):
@@ -60,7 +59,7 @@ def write_all(fd: int, data: Bytes, offset: int) -> None:
         written = os.pwrite(fd, data, offset)
 
 
-def write_parts(fd: int, parts: Sequence[Bytes], offset: int) -> None:
+def write_parts(fd: int, parts: Sequence[Buffer], offset: int) -> None:
     """Write the parts end to end at ``offset`` without joining them."""
     for start in range(0, len(parts), _VECTOR):
         group = parts[start : start + _VECTOR]

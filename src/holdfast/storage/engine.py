@@ -12,6 +12,7 @@ from pathlib import Path
 
 from holdfast.crypto import discovery_key
 from holdfast.errors import ClosedError, DamagedError, HoldfastError, StoreError
+from holdfast.hypercore.backend import Change
 from holdfast.storage.checkpoint import Checkpoints
 from holdfast.storage.core_backend import CoreBackend
 from holdfast.storage.core_files import DATA, LEAVES, CoreFiles
@@ -22,6 +23,7 @@ from holdfast.storage.journal import Journal
 from holdfast.storage.mark import Mark
 from holdfast.storage.slots import read_slot
 from holdfast.storage.syncing import SyncPlan
+from holdfast.storage.truncation import write_truncating
 
 
 class Engine:
@@ -175,6 +177,10 @@ class Engine:
             return self.journal.append(body)
         except OSError as error:
             raise self.failed(error) from error
+
+    def write_truncating(self, core: CoreBackend, change: Change) -> int:
+        """`CoreBackend.write` of a change that truncates."""
+        return write_truncating(self, core, change)
 
     def changed(self, core: CoreBackend, records: int, in_place: bool) -> None:
         """Note that a log changed by so many tree records."""

@@ -7,10 +7,12 @@ once.
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from struct import Struct
 from typing import NamedTuple
 
+from holdfast.encoding import Buffer
 from holdfast.hypercore.backend import Change, Head
 from holdfast.storage.records import LEAF_BYTES, NODE_BYTES
 
@@ -25,14 +27,12 @@ _IN_PLACE = 8
 _OWN = 1
 _FORGET = 1
 
-_CHANGE = Struct("<BBIIIIII")  # kind, flags, log, leaves, nodes, runs, present, absent
+_CHANGE = "<BBIIIIII"  # kind, flags, log, leaves, nodes, runs, present, absent; then numbers
+_CHANGE_FIXED = Struct(_CHANGE)
 _CORE = Struct("<BBI32s")  # kind, flags, log, key
 _SETTING = Struct("<BBH")  # kind, flags, bytes of the name
-_HEAD = Struct("<QQQI")  # fork, length, byte length, bytes of the signature
-_NUMBER = Struct("<Q")
-_RANGE = Struct("<QQ")
-_RUN = Struct("<QQI")  # first block, byte offset, blocks
-_SIZE = Struct("<I")
+_SMALL_CHANGES = [Struct(f"{_CHANGE}{count}Q") for count in range(64)]
+"""One call packs all numbers of a change; to compile the layout each time would cost as much."""
 
 
 class Run(NamedTuple):
@@ -84,39 +84,41 @@ def encode_change(
     leaf_records: list[bytes],
     node_indices: list[int],
     node_records: list[bytes],
-    inline: list[bytes | memoryview] | None,
+    inline: Sequence[Buffer] | None,
 ) -> bytes:
     """A change; ``inline`` has the bytes of each run, or is None when they lie in place."""
     flags = 0 if inline is not None else _IN_PLACE
-    parts: list[bytes | memoryview] = [b""]
-    if change.head is not None:
+    numbers: list[int] = []
+    parts: list[Buffer] = [b""]
+    head = change.head
+    if head is not None:
         flags |= _HAS_HEAD
-        fork, length, byte_length, signature = change.head
-        parts.append(_HEAD.pack(fork, length, byte_length, len(signature)))
+        fork, length, byte_length, signature = head
+        numbers = [fork, length, byte_length, len(signature)]
         parts.append(signature)
     if change.truncate is not None:
         flags |= _HAS_TRUNCATE
-        parts.append(_NUMBER.pack(change.truncate))
+        numbers.append(change.truncate)
     if change.manifest is not None:
         flags |= _HAS_MANIFEST
-        parts.append(_SIZE.pack(len(change.manifest)))
+        numbers.append(len(change.manifest))
         parts.append(change.manifest)
-    if leaf_indices:
-        parts.append(struct.pack(f"<{len(leaf_indices)}Q", *leaf_indices))
-        parts += leaf_records
-    if node_indices:
-        parts.append(struct.pack(f"<{len(node_indices)}Q", *node_indices))
-        parts += node_records
-    for start, count in change.present:
-        parts.append(_RANGE.pack(start, count))
-    for start, count in change.absent:
-        parts.append(_RANGE.pack(start, count))
-    for number, (start, offset, data) in enumerate(change.blocks):
-        parts.append(_RUN.pack(start, offset, len(data)))
-        parts.append(struct.pack(f"<{len(data)}I", *map(len, data)))
-        if inline is not None:
-            parts.append(inline[number])
-    parts[0] = _CHANGE.pack(
+    numbers += leaf_indices
+    numbers += node_indices
+    for held in change.present:
+        numbers += held
+    for gone in change.absent:
+        numbers += gone
+    for start, offset, data in change.blocks:
+        numbers += (start, offset, len(data))
+        numbers += map(len, data)
+    parts += leaf_records
+    parts += node_records
+    if inline is not None:
+        parts += inline
+    count = len(numbers)
+    layout = _SMALL_CHANGES[count] if count < 64 else Struct(f"{_CHANGE}{count}Q")
+    parts[0] = layout.pack(
         CHANGE,
         flags,
         core,
@@ -125,6 +127,7 @@ def encode_change(
         len(change.blocks),
         len(change.present),
         len(change.absent),
+        *numbers,
     )
     return b"".join(parts)
 
@@ -167,13 +170,20 @@ class _Reader:
         self._body = body
         self._position = position
 
-    def take(self, layout: Struct) -> tuple[int, ...]:
-        values = layout.unpack_from(self._body, self._position)
-        self._position += layout.size
+    def number(self) -> int:
+        return self.numbers(1)[0]
+
+    def numbers(self, count: int) -> tuple[int, ...]:
+        end = self._position + 8 * count
+        if end > len(self._body):
+            raise struct.error("cut short")
+        values = struct.unpack_from(f"<{count}Q", self._body, self._position)
+        self._position = end
         return values
 
-    def numbers(self, count: int, kind: str) -> tuple[int, ...]:
-        return self.take(Struct(f"<{count}{kind}"))
+    def ranges(self, count: int) -> list[tuple[int, int]]:
+        numbers = self.numbers(2 * count)
+        return list(zip(numbers[::2], numbers[1::2], strict=True))
 
     def piece(self, size: int) -> bytes:
         end = self._position + size
@@ -183,37 +193,37 @@ class _Reader:
         self._position = end
         return piece
 
-    def records(self, count: int, size: int) -> dict[int, bytes]:
-        if not count:
-            return {}
-        indices = self.numbers(count, "Q")
-        data = self.piece(count * size)
+    def records(self, indices: tuple[int, ...], size: int) -> dict[int, bytes]:
+        data = self.piece(len(indices) * size)
         return {index: data[size * i : size * i + size] for i, index in enumerate(indices)}
-
-    def ranges(self, count: int) -> list[tuple[int, int]]:
-        numbers = self.numbers(2 * count, "Q")
-        return list(zip(numbers[::2], numbers[1::2], strict=True))
 
 
 def _decode_change(body: bytes) -> ChangeEntry:
-    _, flags, core, leaves, nodes, runs, present, absent = _CHANGE.unpack_from(body)
-    reader = _Reader(body, _CHANGE.size)
+    """First all numbers, then all bytes, both in the same order."""
+    _, flags, core, leaves, nodes, runs, present, absent = _CHANGE_FIXED.unpack_from(body)
+    reader = _Reader(body, _CHANGE_FIXED.size)
     entry = ChangeEntry(core)
-    if flags & _HAS_HEAD:
-        fork, length, byte_length, size = reader.take(_HEAD)
-        entry.head = Head(fork, length, byte_length, reader.piece(size))
+    head = reader.numbers(4) if flags & _HAS_HEAD else None
     if flags & _HAS_TRUNCATE:
-        (entry.truncate,) = reader.take(_NUMBER)
-    if flags & _HAS_MANIFEST:
-        (size,) = reader.take(_SIZE)
-        entry.manifest = reader.piece(size)
-    entry.leaves = reader.records(leaves, LEAF_BYTES)
-    entry.nodes = reader.records(nodes, NODE_BYTES)
+        entry.truncate = reader.number()
+    manifest = reader.number() if flags & _HAS_MANIFEST else None
+    leaf_indices = reader.numbers(leaves)
+    node_indices = reader.numbers(nodes)
     entry.present = reader.ranges(present)
     entry.absent = reader.ranges(absent)
+    blocks = []
     for _ in range(runs):
-        start, offset, count = reader.take(_RUN)
-        sizes = reader.numbers(count, "I")
+        start, offset, count = reader.numbers(3)
+        blocks.append((start, offset, reader.numbers(count)))
+
+    if head is not None:
+        fork, length, byte_length, size = head
+        entry.head = Head(fork, length, byte_length, reader.piece(size))
+    if manifest is not None:
+        entry.manifest = reader.piece(manifest)
+    entry.leaves = reader.records(leaf_indices, LEAF_BYTES)
+    entry.nodes = reader.records(node_indices, NODE_BYTES)
+    for start, offset, sizes in blocks:
         data = None if flags & _IN_PLACE else reader.piece(sum(sizes))
         entry.runs.append(Run(start, offset, sizes, data))
     return entry

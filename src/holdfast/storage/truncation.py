@@ -33,7 +33,7 @@ def write_truncating(engine: Engine, core: CoreBackend, change: Change) -> int:
     node_indices, node_records = pack_nodes(change.nodes, core.seed)
     inline = [b"".join(run.data) for run in change.blocks]
     body = encode_change(
-        core.id, change, leaf_indices, leaf_records, node_indices, node_records, [*inline]
+        core.id, change, leaf_indices, leaf_records, node_indices, node_records, inline
     )
     ticket = engine.append(body)
     engine.sync_now()
