@@ -1,0 +1,178 @@
+"""Several changes to a bee as one append."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from holdfast.errors import ClosedError, LocalError, NotWritableError
+from holdfast.hyperbee.blocks import encode_header
+from holdfast.hyperbee.forest import Forest, Missing
+from holdfast.hyperbee.node import TreeNode
+from holdfast.hyperbee.reader import Entry
+from holdfast.hyperbee.writer import Writer
+
+if TYPE_CHECKING:
+    from holdfast.hyperbee.bee import Bee
+
+Swap = Callable[[Entry, Entry], "bool | Awaitable[bool]"]
+"""Decides on a change of an existing key: ``(entry now, entry proposed) -> go on?``"""
+
+
+class Batch:
+    """Changes to a bee, appended in one step by `flush` or when its block ends without error.
+
+    The first change takes the write lock of the bee, which is held until `flush` or `close`.
+    Reads see the changes made so far.
+    """
+
+    def __init__(self, bee: Bee, durable: bool | None = None) -> None:
+        self._bee = bee
+        self._codec = bee._codec
+        self._forest = bee._forest
+        self._durable = durable
+        self._writer: Writer | None = None
+        self._state: object = None
+        self._head: list[bytes] = []
+
+    async def __aenter__(self) -> Batch:
+        return self
+
+    async def __aexit__(self, kind: object, error: object, trace: object) -> None:
+        if kind is None:
+            await self.flush()
+        else:
+            await self.close()
+
+    async def _open(self) -> Writer:
+        """Take the lock and start from the newest tree."""
+        if not self._bee.writable:
+            raise NotWritableError("this bee cannot be changed here")
+        forest = self._forest
+        await forest.lock.acquire()
+        length, root = forest.base()
+        self._state = self._forest_state()
+        self._head = [] if length else [encode_header(self._bee.header)]
+        self._writer = Writer(forest, root, max(1, length))
+        return self._writer
+
+    def _forest_state(self) -> tuple[object, ...]:
+        """Changes when the ground under the batch gives way."""
+        return len(self._forest.cuts), self._forest.failure
+
+    async def lock(self) -> None:
+        """Take the write lock now: what is read from here on stays true until `flush`."""
+        if self._writer is None:
+            await self._open()
+
+    async def put(self, key: Any, value: Any, *, cas: Swap | None = None) -> bool:
+        """Set a key; False when it exists and ``cas`` refused the change."""
+        writer = self._writer or await self._open()
+        raw = self._codec.key(key)
+        data = None if value is None else self._codec.values.encode(value)
+        if cas is not None and not await self._agreed(cas, raw, key, value):
+            writer.mark(raw)
+            return False
+        while True:
+            try:
+                writer.put(raw, data)
+                return True
+            except Missing as missing:
+                await self._bee._fetch(missing, True, None)
+
+    async def delete(self, key: Any, *, cas: Swap | None = None) -> bool:
+        """Remove a key; False when it is not there or ``cas`` refused."""
+        writer = self._writer or await self._open()
+        raw = self._codec.key(key)
+        if cas is not None and not await self._agreed(cas, raw, key, None):
+            return False
+        while True:
+            try:
+                return writer.delete(raw)
+            except Missing as missing:
+                await self._bee._fetch(missing, True, None)
+
+    async def get(self, key: Any) -> Entry | None:
+        """The entry of a key, with the changes of this batch."""
+        return await self._get(self._codec.key(key))
+
+    async def _get(self, raw: bytes) -> Entry | None:
+        while True:
+            writer = self._writer
+            try:
+                if writer is None:
+                    return await self._bee.get(self._codec.plain_key(raw))
+                seq = writer.find(raw)
+                if seq < 0:
+                    return None
+                return self._bee._entry((seq, raw, writer.value(seq)))
+            except Missing as missing:
+                await self._bee._fetch(missing, True, None)
+
+    async def _agreed(self, cas: Swap, raw: bytes, key: Any, value: Any) -> bool:
+        assert self._writer is not None
+        now = await self._get(raw)
+        if now is None:
+            return True  # as in JavaScript, only a change of an existing key is asked about
+        proposed = Entry(self._writer.start + len(self._writer.pending), key, value)
+        answer = cas(now, proposed)
+        return await answer if inspect.isawaitable(answer) else answer
+
+    async def flush(self) -> None:
+        """Append the changes and release the lock; nothing is changed when this raises.
+
+        Raises `DiskFullError`, `StaleWriterError`, `LocalError` when somebody else changed the log.
+        """
+        writer, forest = self._writer, self._forest
+        if writer is None:
+            return
+        append: asyncio.Task[int] | None = None
+        try:
+            blocks = self._head + writer.pack()
+            if not blocks:
+                return
+            self._check(writer)
+            append = asyncio.create_task(forest.core.append(blocks, durable=self._durable))
+            await asyncio.sleep(0)  # now the log has taken its place in line for them
+            version = writer.start + len(writer.pending)
+            root = writer.root if writer.reusable else None
+            if append.done():
+                _settle(forest, append, root, version, writer.made)
+            else:
+                forest.stage(root, version)
+                append.add_done_callback(
+                    lambda done: _settle(forest, done, root, version, writer.made)
+                )
+        finally:
+            self._release()
+        await asyncio.shield(append)
+
+    def _check(self, writer: Writer) -> None:
+        """Raise when what the changes stand on is not the end of the log."""
+        if self._state != self._forest_state():
+            if self._forest.failure is not None:
+                raise self._forest.failure[1]
+            raise LocalError("the log was truncated during the batch", "Run the batch again.")
+        if max(1, self._forest.base()[0]) != writer.start:
+            raise LocalError("somebody else appended to the log during the batch")
+
+    async def close(self) -> None:
+        """Drop the changes and release the lock."""
+        if self._writer is not None:
+            self._release()
+
+    def _release(self) -> None:
+        self._writer = None
+        self._forest.lock.release()
+
+
+def _settle(
+    forest: Forest, append: asyncio.Task[int], root: TreeNode | None, version: int, made: int
+) -> None:
+    error = None if append.cancelled() else append.exception()
+    if error is None and not append.cancelled():
+        forest.settle(root, version, made)
+    else:
+        forest.unstage(error if isinstance(error, Exception) else ClosedError("The log is closed."))
