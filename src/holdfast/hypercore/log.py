@@ -170,7 +170,8 @@ class Log:
         change, blocks = self._staged, self._staged_blocks
         roots, length = self._staged_roots, self.staged_length
         self._staged, self._staged_blocks = Change(), []
-        state = TreeState(self.node, local.fork, length, roots)
+        end = change.leaves[-1].offset + change.leaves[-1].size if blocks else local.byte_length
+        state = TreeState(self.node, local.fork, length, roots, byte_length=end)
         state.signature = self._sign(state)
         if blocks:
             change.blocks.append(BlockWrite(local.length, local.byte_length, blocks))  # type: ignore[arg-type]
@@ -181,7 +182,10 @@ class Log:
         except Exception as error:
             self.unstage(error)
             raise
-        self._hold(local.length, length - local.length)
+        if blocks:
+            self.bitfield.set_range(local.length, len(blocks), True)
+            if self.contiguous_length == local.length:
+                self.contiguous_length = length
         self.local = state
         self._unsettled.append((ticket, state))
         return ticket
@@ -292,7 +296,7 @@ class Log:
         self._received_offsets[index] = offset
         self._received_bytes += len(data)
         self.damaged_blocks.discard(index)
-        self._hold(index, 1)
+        self._hold(index)
         self.on_have(index, 1, False)
         if self._received_bytes >= RECEIVE_BUFFER:
             self.flush()
@@ -401,10 +405,10 @@ class Log:
     def _write(self, change: Change) -> int:
         return self.backend.write(change, durable=True)
 
-    def _hold(self, start: int, count: int) -> None:
-        self.bitfield.set_range(start, count, True)
-        if start <= self.contiguous_length < start + count:
-            self.contiguous_length = self.bitfield.first_unset(start + count)
+    def _hold(self, index: int) -> None:
+        self.bitfield.set(index)
+        if index == self.contiguous_length:
+            self.contiguous_length = self.bitfield.first_unset(index + 1)
 
 
 def _runs(blocks: dict[int, Block], offsets: dict[int, int]) -> list[BlockWrite]:

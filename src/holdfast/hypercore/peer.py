@@ -22,7 +22,6 @@ from holdfast.hypercore.proof_create import block_proof, create_proof
 from holdfast.hypercore.tree_view import (
     InvalidRequest,
     MissingNode,
-    missing_nodes,
     upgradeable,
 )
 from holdfast.hypercore.promised import PromisedNodes
@@ -414,9 +413,9 @@ class Peer:
         sent.block, sent.seek, sent.upgrade, sent.reorg = block, seek, upgrade, reorg
         wanted_block = None
         if block >= 0:
-            nodes = missing_nodes(log.local, 2 * block)
-            if nodes and self.optimistic:
-                nodes, sent.optimistic = self._promised.expect(2 * block, nodes)
+            nodes, sent.optimistic = self._promised.levels(
+                2 * block, 2 * log.local.length, log.node, self.optimistic
+            )
             wanted_block = wire.RequestBlock(block, nodes)
             sent.size = replicator.average_size
         if hash is not None:

@@ -8,6 +8,10 @@ When the rule is broken the proof ends at a node nobody knows and the block is a
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from holdfast.hypercore.tree import Node
+
 MAX_PROMISED = 65536
 """Nodes remembered at most; a full window needs a few thousand."""
 
@@ -20,23 +24,30 @@ class PromisedNodes:
     def __init__(self) -> None:
         self._nodes: set[int] = set()
 
-    def expect(self, index: int, missing: int) -> tuple[int, bool]:
-        """Note a request for the node at flat-tree ``index`` of which ``missing`` levels are unknown.
+    def levels(
+        self, index: int, head: int, node: Callable[[int], Node | None], trusting: bool
+    ) -> tuple[int, bool]:
+        """How many levels above flat-tree ``index`` an answer has to prove, in a tree that ends at ``head``.
 
-        Returns how many levels it has to prove, and whether that relies on a promise.
+        With ``trusting`` a node that is promised counts as known; what this request will bring is
+        noted. Returns the levels and whether they rely on a promise.
         """
         nodes = self._nodes
         if len(nodes) > MAX_PROMISED:
             nodes.clear()
         zero = (index + 1) & ~index
-        for level in range(missing):
-            if index in nodes:
-                return level, True
+        count = 0
+        while index + zero <= head:
+            if trusting and index in nodes:
+                return count, True
+            if node(index) is not None:
+                return count, False
             nodes.add(index)
             nodes.add(index ^ (zero << 1))
+            count += 1
             index = (index | zero) & ~(zero << 1)
             zero <<= 1
-        return missing, False
+        return count, False
 
     def clear(self) -> None:
         """Answers were refused, or all have arrived."""

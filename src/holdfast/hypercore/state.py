@@ -26,12 +26,15 @@ class TreeState:
         length: int = 0,
         roots: list[Node] | None = None,
         signature: bytes = b"",
+        byte_length: int | None = None,
     ) -> None:
         self.node = node
         self.fork = fork
         self.length = length
         self.roots: list[Node] = roots if roots is not None else []
-        self.byte_length = sum(root.size for root in self.roots)
+        if byte_length is None:
+            byte_length = sum(root.size for root in self.roots)
+        self.byte_length = byte_length
         self.signature = signature
 
 

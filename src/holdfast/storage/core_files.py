@@ -24,6 +24,7 @@ class CoreFiles:
         self.root = root
         self._open: dict[int, int] = {}
         self._directories: dict[int, Path] = {}
+        self._missing: set[int] = set()
         self.new_directories: set[Path] = set()
         """Directories with entries that no sync has covered yet."""
 
@@ -45,13 +46,17 @@ class CoreFiles:
         found = self._open.get(number)
         if found is not None:
             return found
+        if not create and number in self._missing:
+            return -1
         path = self.path(discovery_key, kind)
         try:
             fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
             if not create:
+                self._missing.add(number)
                 return -1
             fd = self._create(path)
+            self._missing.discard(number)
         if len(self._open) >= MAX_OPEN:
             self._close_oldest(MAX_OPEN // 8)
         self._open[number] = fd
