@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from tests.house.source import PACKAGE, Module, modules
 
 PURE = {"crypto", "encoding", "hypercore", "wire"}

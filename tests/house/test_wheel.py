@@ -6,6 +6,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
 from tests.house import wheel as maker
 from tests.house.source import PACKAGE
 
