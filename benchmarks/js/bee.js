@@ -6,10 +6,10 @@ const Hyperbee = peer('hyperbee')
 const BATCH = 1000
 const STRIDE = 48271 // coprime to every count used, so that puts arrive in no order
 const keyOf = (i) => 'key-' + String(i).padStart(8, '0')
-const valueOf = (i) => Buffer.from('value-' + i + '-'.padEnd(40, 'x'))
+const valueOf = (i) => Buffer.from('value-' + i + '-' + 'x'.repeat(39))
 
 let state = 12345
-const draw = (n) => (state = (state * 1103515245 + 12345) & 0x7fffffff) % n
+const draw = (n) => (state = (state * 48271) % 0x7fffffff) % n
 
 async function open(key) {
   const core = new Hypercore(args.directory, key)

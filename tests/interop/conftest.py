@@ -2,28 +2,46 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.interop.js_side import JsSide
 from tests.interop.peer import JsPeer, missing_peers, peers_required
 from tests.interop.py_side import PySide
 from tests.interop.sides import Side
+from tests.interop.sizes import size
 
 MakeSide = Callable[[str], Awaitable[Side]]
 
 # "js-js" proves the tests themselves; the default is what Holdfast promises.
 DIRECTIONS = os.environ.get("HOLDFAST_INTEROP_PAIRS", "py-js,js-py").split(",")
 
+DEADLINE = size(20, 900)
+"""Seconds for one case. A peer that waits for ever is the usual way for two protocols to disagree."""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if Path(__file__).parent in item.path.parents:
+        if Path(__file__).parent in item.path.parents and isinstance(item, pytest.Function):
             item.add_marker(pytest.mark.interop)
+            item.add_marker(pytest.mark.timeout(DEADLINE + 30))
+            item.obj = _within_deadline(item.obj)
+
+
+def _within_deadline(case: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    @functools.wraps(case)
+    async def run(**fixtures: Any) -> None:
+        async with asyncio.timeout(DEADLINE):
+            await case(**fixtures)
+
+    return run
 
 
 @pytest.fixture(autouse=True)

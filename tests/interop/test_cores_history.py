@@ -102,10 +102,13 @@ async def test_a_source_that_cleared_blocks_still_serves_the_rest(pair: Pair) ->
     assert not await remote.has(20, 21)
 
 
-@pytest.mark.parametrize("kind", ["compat", "v10"])
-async def test_older_kinds_of_core_as_source(pair: Pair, kind: str) -> None:
-    if kind == "v10" and pair.source.name == "py":
-        pytest.skip("Holdfast does not write with hypercore 10")
+@pytest.mark.parametrize("writer", ["py-compat", "js-compat", "js-v10"])
+async def test_older_kinds_of_core_as_source(
+    make_side: MakeSide, writer: str, dialler: str
+) -> None:
+    side, kind = writer.split("-")
+    reader = "js" if side == "py" else "py"
+    pair = Pair(await make_side(side), await make_side(reader), dialler)
     core = await pair.source.core(name="older", kind=kind)
     await core.append_pattern("old", 60, 200, batch=10)
     remote = await pair.reader.core(key=core.key)
