@@ -10,12 +10,11 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.interop.peer import missing_peers
-
 from benchmarks import catalogue, limits, report, runner
 from benchmarks.catalogue import MIB, Run
 from benchmarks.runner import Samples
 from benchmarks.worker import JobError
+from tests.interop.peer import missing_peers
 
 BUILD = Path("build")
 

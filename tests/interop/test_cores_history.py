@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+
 from tests.interop.conftest import MakeSide, Pair
 from tests.interop.content import digest, pattern
 

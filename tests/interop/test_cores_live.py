@@ -6,6 +6,7 @@ import asyncio
 import random
 
 import pytest
+
 from tests.interop.conftest import Pair
 from tests.interop.content import digest, pattern
 from tests.interop.sizes import size

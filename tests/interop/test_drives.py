@@ -8,6 +8,7 @@ import random
 from pathlib import Path
 
 import pytest
+
 from tests.interop.conftest import Pair
 from tests.interop.content import digest, file_chunks, file_range
 from tests.interop.sides import Entry, Read

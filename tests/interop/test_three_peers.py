@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
+
 from tests.interop.conftest import MakeSide
 from tests.interop.content import digest, pattern
 from tests.interop.sides import CoreHandle, Side
