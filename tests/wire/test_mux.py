@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.encoding import encode_buffer, encode_string, encode_uint
 from holdfast.errors import ClosedError, DecodeError
+from holdfast.wire import Mux
 from holdfast.wire.mux import HIGH_WATER
 from holdfast.wire.roster import (
     MAX_CHANNELS,
@@ -144,6 +147,23 @@ def test_an_open_that_waited_may_be_withdrawn() -> None:
     assert a.closes == [False]
 
 
+def test_early_messages_of_unknown_types_are_ignored() -> None:
+    one, two = Side(), Side({"p": "later"})
+    a = one.channel().open()
+    a.channel.send(9, b"who knows")
+    a.send(0, b"known")
+    settle(one, two)
+    assert two.channel().open().got == [(0, b"known")]
+
+
+def test_a_mux_may_be_polled_instead_of_waking() -> None:
+    mux = Mux()
+    mux.channel("p").open()
+    assert len(mux.to_send()) == 1
+    mux.receive(open_message(1, "q"))
+    assert [b"".join(parts) for parts in mux.to_send()] == [b"\x00\x02\x01"]
+
+
 def test_a_closed_channel_does_not_hear_what_came_early() -> None:
     one, two = Side(), Side({"p": "later"})
     one.channel().open().send(0, b"early")
@@ -265,6 +285,20 @@ def test_shut_down_closes_everything_once() -> None:
     one.mux.receive(open_message(1))
     assert not a.send(0, b"x")
     a.channel.close()
+
+
+def test_shut_down_while_channels_close_each_other() -> None:
+    one, two = Side(), Side({"p": "open", "q": "open"})
+    a, b = one.channel().open(), one.channel("q").open()
+    settle(one, two)
+
+    def close_the_other(remote: bool) -> None:
+        b.channel.close()
+
+    a.channel.on_close = close_the_other
+    one.mux.shut_down()
+    assert b.closes == [True]
+    assert one.flush() == []
 
 
 def test_shut_down_from_inside_a_batch() -> None:
@@ -407,6 +441,7 @@ def test_reading_resumes_when_the_channel_opens() -> None:
         b"\x00\x00",
         b"\x00\x00\x01\x05\x00",
         b"\x00\x00\x01\x01\xfd\x00",
+        b"\x00\x00\x01\x01\xfd\x00\x00\x00",
         b"\x00\x00\x00\x04\x00\x01\x01\x00",
         b"\x00\x02\x01",
         b"\x00\x02\x00",
@@ -461,6 +496,19 @@ def test_unanswered_opens_are_bounded() -> None:
         side.mux.receive(open_message(number))
     with pytest.raises(DecodeError, match="more channels"):
         side.mux.receive(open_message(MAX_UNANSWERED + 1))
+
+
+def test_hostile_opens_cost_little() -> None:
+    side = Side()
+    tracemalloc.start()
+    try:
+        for number in range(1, 20_000):
+            side.mux.receive(open_message(number, f"p{number}"))
+            side.mux.to_send()
+        side.asked.clear()
+        assert tracemalloc.get_traced_memory()[0] < 512 * 1024
+    finally:
+        tracemalloc.stop()
 
 
 def test_refused_opens_leave_nothing_but_their_numbers() -> None:

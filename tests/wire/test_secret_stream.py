@@ -295,6 +295,9 @@ def test_small_frames_leave_together_and_large_ones_alone() -> None:
     sent = one.to_send()
     assert [len(piece) for piece in sent] == [42, 65556, 21, 65556, 65556, 42]
     assert len(two.receive(b"".join(sent))) == 8
+    one.write(b"f")
+    one.write(large)
+    assert [len(piece) for piece in one.to_send()] == [21, 65556]
 
 
 # ---------------------------------------------------------------- time

@@ -105,10 +105,10 @@ class Mux:
         channels = self.channels()
         self._roster = Roster(self._control, self._ask)
         self._outbox = Outbox()
+        for channel in channels:  # all of them first: a callback may look at its neighbours
+            channel.closed, channel.opened = True, False
         for channel in channels:
-            if not channel.closed:
-                channel.closed, channel.opened = True, False
-                channel.on_close(True)
+            channel.on_close(True)
 
     def _open(self, channel: Channel, handshake: Buffer) -> None:
         if channel.local_id or channel.closed:
