@@ -12,10 +12,13 @@ Python API all render the same object.
         * NotWritableError  somebody else's log or drive
         * PassphraseError   the store is sealed and the passphrase does not open it
         * SeekError         a position outside the log
+        * AddressError      text that is not HOST:PORT, or an address that leads back here
+        * ListenError       an address that cannot be listened on
     * RemoteError           the other side broke the protocol or lied
         * DecodeError       bytes that are not a valid message
         * InvalidProof      a block, node or signature that does not verify
         * HandshakeError    the encrypted channel could not be agreed
+        * NotAllowedError   a public key that may not connect
     * UnavailableError      nobody reachable has it (now)
         * PeerUnreachable   an address that does not answer
         * BlockNotAvailable a block that is neither here nor with a connected peer
@@ -100,6 +103,21 @@ class SeekError(LocalError):
     exit_code = 8
 
 
+class AddressError(LocalError):
+    """Text that is not HOST:PORT, or an address that leads back to this node."""
+
+    code = "bad-address"
+    exit_code = 9
+    default_hint = "Write it as HOST:PORT, for example 192.168.1.5:49737 or [::1]:49737."
+
+
+class ListenError(LocalError):
+    """An address that cannot be listened on."""
+
+    code = "cannot-listen"
+    exit_code = 10
+
+
 class RemoteError(HoldfastError):
     """The other side broke the protocol or lied; the connection is not worth keeping."""
 
@@ -123,6 +141,13 @@ class HandshakeError(RemoteError):
     """The encrypted channel could not be agreed."""
 
     code = "handshake-failed"
+
+
+class NotAllowedError(RemoteError):
+    """A public key that may not connect."""
+
+    code = "not-allowed"
+    exit_code = 21
 
 
 class UnavailableError(HoldfastError):

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from holdfast.errors import AddressError
 from holdfast.net.address import (
     Address,
-    AddressError,
     is_unspecified,
     parse_address,
     reachable_hosts,
@@ -41,7 +41,7 @@ def test_fills_in_what_is_missing() -> None:
 def test_refuses_anything_else_with_a_hint(text: str) -> None:
     with pytest.raises(AddressError) as caught:
         parse_address(text)
-    assert caught.value.hint and caught.value.exit_code == 2
+    assert caught.value.hint and caught.value.exit_code == 9
 
 
 @given(st.text(max_size=40))

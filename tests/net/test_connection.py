@@ -182,20 +182,6 @@ async def test_too_much_for_channels_nobody_opened_pauses_reading_until_somebody
         assert got == [20_000] * 5
 
 
-async def test_silence_ends_a_connection_unless_it_is_we_who_do_not_read() -> None:
-    async with pair() as (near, far):
-        loop = asyncio.get_running_loop()
-        later = loop.time() + 3600
-        near.pause_reading()
-        near._stream_heard()
-        near._stream.receive(b"", later)
-        near._stream.on_deadline(later + 1)
-        with pytest.raises(PeerUnreachable):
-            near._stream.on_deadline(later + 31)
-        near.abort(PeerUnreachable("The other side has gone silent."))
-        await closed(far)
-
-
 async def test_keep_alives_are_sent_and_swallowed() -> None:
     async with pair() as (near, far):
         before = far.bytes_received

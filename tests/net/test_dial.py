@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from holdfast.errors import HandshakeError, PeerUnreachable, RemoteError
+from holdfast.errors import HandshakeError, ListenError, PeerUnreachable, RemoteError
 from holdfast.net import Address, Connection, dial
 from holdfast.net.dial import _sentence
 from tests.net.loopback import ALICE, BOB, closed, listening, until
@@ -98,7 +98,7 @@ async def test_a_stopped_dial_leaves_nothing_open() -> None:
 async def test_ipv6_works_where_the_machine_has_it() -> None:
     if not socket.has_ipv6:
         pytest.skip("no IPv6 here")
-    from holdfast.net import ListenError, listen
+    from holdfast.net import listen
     from tests.net.loopback import Arrivals
 
     arrivals = Arrivals()

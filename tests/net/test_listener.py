@@ -5,8 +5,8 @@ import errno
 
 import pytest
 
-from holdfast.errors import HoldfastError
-from holdfast.net import Address, Limits, ListenError, dial, listen
+from holdfast.errors import HoldfastError, ListenError
+from holdfast.net import Address, Limits, dial, listen
 from holdfast.net.listener import _cannot
 from tests.net.loopback import ALICE, BOB, Arrivals, closed, listening, until
 

@@ -1,7 +1,7 @@
 """Sockets: connections between nodes, who may make them, and what they may be used for.
 
 * ``connection``  one authenticated, encrypted, multiplexed TCP connection
-* ``outgoing``    the queue in front of its socket
+* ``outgoing``    the queue in front of its socket (``heartbeat``: its keep-alives)
 * ``dial``        making one
 * ``listener``    waiting for one (``limits``: how many may knock at once)
 * ``peers``       one for each public key, however many drives
@@ -12,29 +12,25 @@
 
 from __future__ import annotations
 
-from holdfast.net.address import Address, AddressError, parse_address, reachable_hosts
+from holdfast.net.address import Address, parse_address, reachable_hosts
 from holdfast.net.connection import Connection
 from holdfast.net.dial import dial
 from holdfast.net.limits import Gate, Limits
-from holdfast.net.listener import Listener, ListenError, listen
-from holdfast.net.peers import DuplicateError, NotAllowedError, Peers, SelfDialError
+from holdfast.net.listener import Listener, listen
+from holdfast.net.peers import DuplicateError, Peers
 from holdfast.net.policy import Policy
 from holdfast.net.services import Echo, ping, serve_echo, serve_ping
 
 __all__ = [
     "Address",
-    "AddressError",
     "Connection",
     "DuplicateError",
     "Echo",
     "Gate",
     "Limits",
-    "ListenError",
     "Listener",
-    "NotAllowedError",
     "Peers",
     "Policy",
-    "SelfDialError",
     "dial",
     "listen",
     "parse_address",

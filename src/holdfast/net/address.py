@@ -6,7 +6,7 @@ import ipaddress
 import socket
 from typing import NamedTuple
 
-from holdfast.errors import LocalError
+from holdfast.errors import AddressError
 
 MAX_HOST = 253
 """The longest name DNS can carry (RFC 1035 2.3.4)."""
@@ -21,13 +21,6 @@ class Address(NamedTuple):
     def __str__(self) -> str:
         """``host:port``, with brackets around an IPv6 number."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-class AddressError(LocalError):
-    """Text that is not an address."""
-
-    code = "bad-address"
-    default_hint = "Write it as HOST:PORT, for example 192.168.1.5:4977 or [::1]:4977."
 
 
 def parse_address(text: str, *, default_host: str = "", default_port: int | None = None) -> Address:

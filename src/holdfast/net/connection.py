@@ -16,6 +16,7 @@ from typing import cast
 from holdfast.crypto import KeyPair
 from holdfast.errors import ClosedError, HandshakeError, HoldfastError, PeerUnreachable
 from holdfast.net.address import Address
+from holdfast.net.heartbeat import Heartbeat
 from holdfast.net.outgoing import Outgoing
 from holdfast.wire import Mux, SecretStream
 
@@ -76,7 +77,9 @@ class Connection(asyncio.BufferedProtocol):
         self._buffer = memoryview(b"")
         self._transport: asyncio.Transport | None = None
         self._outgoing: Outgoing | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._heartbeat = Heartbeat(
+            self._stream, beat=self._flush, fail=self.abort, deaf=lambda: self._pauses > 0
+        )
         self._flush_due = False
         self._stopped = False
         self._pauses = 0
@@ -144,7 +147,7 @@ class Connection(asyncio.BufferedProtocol):
         """Undo one `pause_reading`."""
         self._pauses -= 1
         if self._pauses == 0 and self._transport is not None and not self.closed:
-            self._stream_heard()
+            self._heartbeat.heard()
             self._transport.resume_reading()
 
     def ping(self) -> None:
@@ -199,7 +202,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._pauses:
             self._transport.pause_reading()
         self._flush()
-        self._arm()
+        self._heartbeat.start()
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """asyncio: where to put what arrives."""
@@ -309,37 +312,13 @@ class Connection(asyncio.BufferedProtocol):
             return False
         return not self.is_initiator or self._stream.bytes_received >= ACCEPTED_BYTES
 
-    # -- time -----------------------------------------------------------------------------------
-
-    def _arm(self) -> None:
-        due = self._stream.deadline()
-        if due is not None and not self.closed:
-            self._timer = self._loop.call_at(due, self._on_timer)
-
-    def _on_timer(self) -> None:
-        if self._pauses:
-            self._stream_heard()
-        try:
-            self._stream.on_deadline(self._loop.time())
-        except HoldfastError as error:
-            self.abort(error)
-            return
-        self._flush()
-        self._arm()
-
-    def _stream_heard(self) -> None:
-        """While we do not read, silence is no sign of death."""
-        if not self.closed:
-            self._stream.receive(b"", self._loop.time())
-
     # -- the end --------------------------------------------------------------------------------
 
     def _end(self, reason: HoldfastError) -> None:
         if self.reason is not None:
             return
         self.reason = reason
-        if self._timer is not None:
-            self._timer.cancel()
+        self._heartbeat.stop()
         if not self._ready.done():
             self._ready.set_exception(reason)
             self._ready.exception()  # whoever does not wait need not be told

@@ -7,20 +7,13 @@ import errno
 from collections.abc import Callable
 
 from holdfast.crypto import KeyPair
-from holdfast.errors import HoldfastError, LocalError, RemoteError
+from holdfast.errors import HoldfastError, ListenError, RemoteError
 from holdfast.net.address import Address, parse_address, reachable_hosts
 from holdfast.net.connection import Admit, Connection
 from holdfast.net.limits import Gate, Limits, source_of
 
 BACKLOG = 128
 """Connections the kernel keeps until we look at them (its own usual limit)."""
-
-
-class ListenError(LocalError):
-    """An address that cannot be listened on."""
-
-    code = "cannot-listen"
-    exit_code = 33
 
 
 class Listener:

@@ -15,7 +15,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 
 from holdfast.crypto import KeyPair
-from holdfast.errors import ClosedError, HoldfastError, RemoteError
+from holdfast.errors import AddressError, ClosedError, HoldfastError, NotAllowedError
 from holdfast.net.address import Address, parse_address
 from holdfast.net.connection import Connection
 from holdfast.net.dial import DIAL_TIMEOUT, dial
@@ -31,16 +31,7 @@ SUSPECT = 2.5 * KEEP_ALIVE
 """Seconds of silence after which a connection no longer counts as alive beside a new one."""
 
 
-class NotAllowedError(RemoteError):
-    """The policy does not let this public key connect."""
-
-    code = "not-allowed"
-
-
-class SelfDialError(RemoteError):
-    """The address leads back to this node."""
-
-    code = "own-address"
+_OTHER_ADDRESS = "Use the address of the other machine."
 
 
 class DuplicateError(ClosedError):
@@ -155,7 +146,7 @@ class Peers:
         if self._closed:
             raise ClosedError("The node is closed.")
         if key == self.key_pair.public_key:
-            raise SelfDialError("This address leads back to this node itself.")
+            raise AddressError("This address leads back to this node itself.", _OTHER_ADDRESS)
         if not self.policy.may_connect(key):
             raise NotAllowedError("This peer may not connect.")
         if not new.is_initiator:
