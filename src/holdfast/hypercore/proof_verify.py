@@ -5,8 +5,8 @@ Nothing here changes the tree: what was proven comes back and the caller stores 
 A node's hash commits to its size, but only somebody who knows what was hashed can tell. Of the
 nodes a peer sends, every size is nevertheless fixed by the parents above it, but for the lowest
 pair of a path that starts from a sent node: there a liar can move bytes from one sibling to the
-other. Byte offsets in the store depend on sizes, so such a pair never replaces a node that is
-held, and a pair that was stored is put right as soon as something below it is proven.
+other. Byte offsets in the store depend on sizes, so such a loose pair never replaces a node that
+is held, and one that was stored is put right as soon as something below it is proven.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def verify_proof(tree: TreeView, data: Data, verifier: Verifier | None) -> TreeU
     if data.fork != tree.fork:
         raise StaleProof(f"A proof is for fork {data.fork}, this log is at fork {tree.fork}.")
     root, nodes = verify_paths(data)
-    held = fit_lowest_pairs(tree, data, nodes)
+    held = fit_loose_sizes(tree, data, nodes)
     if held:
         nodes = [node for node in nodes if node.index not in held]
     growth = Growth(tree.roots, tree.length)
@@ -105,7 +105,7 @@ def verify_proof(tree: TreeView, data: Data, verifier: Verifier | None) -> TreeU
         known = tree.node(root.index)
         if known is None or known.hash != root.hash:
             raise _untrue(root.index)
-        if known.size != root.size:
+        if known.size != root.size and root.index not in held:
             nodes += _put_right(tree, root)
     nodes += growth.nodes
     if not growth.nodes:
@@ -157,28 +157,42 @@ def _climb(node: Node, queue: NodeQueue, nodes: list[Node]) -> Node:
     return node
 
 
-def fit_lowest_pairs(tree: NodeSource, data: Data, nodes: list[Node]) -> set[int]:
-    """Sizes of nodes that a liar could have shifted give way to what is held.
+def fit_loose_sizes(tree: NodeSource, data: Data, nodes: list[Node]) -> set[int]:
+    """Sizes that a liar could have shifted give way to those of nodes that are held.
 
     Returns the indices of such nodes that are held with the same hash. When only one of a pair is
     held, its sibling is added to ``nodes`` once more, with the size that fits.
     """
     held: set[int] = set()
-    for path in (data.seek, data.hash if data.block is None else None):
-        if (
-            path is None
-            or len(path.nodes) < 2
-            or path.nodes[1].index != sibling(path.nodes[0].index)
-        ):
-            continue
-        pair = path.nodes[:2]
-        total = pair[0].size + pair[1].size
-        ours = [same_node(tree, node) for node in pair]
+    for group in _loose(data):
+        ours = [same_node(tree, node) for node in group]
         held |= {node.index for node in ours if node is not None}
-        for known, other, missing in ((ours[0], pair[1], ours[1]), (ours[1], pair[0], ours[0])):
+        if len(group) < 2:
+            continue
+        total = group[0].size + group[1].size
+        for known, other, missing in ((ours[0], group[1], ours[1]), (ours[1], group[0], ours[0])):
             if known is not None and missing is None and total - known.size != other.size:
                 nodes.append(Node(other.index, total - known.size, other.hash))
     return held
+
+
+def _loose(data: Data) -> list[list[Node]]:
+    """Sent nodes of whose sizes nothing above fixes more than the sum: pairs, or one at the top."""
+    groups = []
+    seek = data.seek.nodes if data.seek is not None else []
+    targeted = data.block is not None or data.hash is not None
+    if len(seek) > 1 or (seek and not targeted):
+        groups.append(seek[:2])
+    if data.hash is not None and data.block is None:
+        start = data.hash.nodes[0]
+        seek_root = seek[0].index if seek else -1
+        for _ in seek[1:]:
+            seek_root = parent(seek_root)
+        if seek_root != sibling(start.index):
+            groups.append(data.hash.nodes[:2])
+        elif len(seek) == 1:
+            groups.append([start, seek[0]])
+    return groups
 
 
 def same_node(tree: NodeSource, node: Node) -> Node | None:

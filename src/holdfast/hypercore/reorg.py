@@ -15,7 +15,7 @@ from holdfast.hypercore.growth import Growth
 from holdfast.hypercore.message_types import Data, RequestHash
 from holdfast.hypercore.proof_verify import (
     StaleProof,
-    fit_lowest_pairs,
+    fit_loose_sizes,
     same_node,
     verify_paths,
 )
@@ -70,7 +70,7 @@ class ReorgBatch:
             digest, growth.length, data.fork, upgrade.signature, growth.roots
         ):
             raise InvalidProof("The end of a higher fork is not signed by its owner.")
-        fit_lowest_pairs(self.tree, data, nodes)
+        fit_loose_sizes(self.tree, data, nodes)
         self.fork, self._growth, self._signature = data.fork, growth, upgrade.signature
         self._nodes = nodes + growth.nodes
         differing = [root for root in growth.roots if same_node(self.tree, root) is None]
@@ -110,7 +110,9 @@ class ReorgBatch:
             raise StaleProof("A proof is for another part of a higher fork than asked for.")
         if root.hash != differs.hash:
             raise InvalidProof("A proof does not match the signed end of a higher fork.")
-        fit_lowest_pairs(self.tree, data, nodes)
+        if len(nodes) < 3:
+            raise InvalidProof("A proof for a higher fork does not reach below what is known.")
+        fit_loose_sizes(self.tree, data, nodes)
         self._nodes += nodes
         self._descend(nodes)
 
