@@ -7,6 +7,7 @@ dictionaries. Block bytes are always in the ``data`` file at once.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -113,7 +114,7 @@ class CoreBackend:
         fd = self._fd(LEAVES)
         record = b""
         if fd >= 0:
-            record = os.pread(fd, LEAF_BYTES, LEAVES_START + LEAF_BYTES * index)
+            record = self._pread(fd, LEAF_BYTES, LEAVES_START + LEAF_BYTES * index)
             if len(record) == LEAF_BYTES and record != NO_LEAF:
                 return record
         if record.strip(b"\0") or self._must_know(2 * index) or (self.id and self.has(index)):
@@ -124,7 +125,7 @@ class CoreBackend:
         fd = self._fd(NODES)
         record = b""
         if fd >= 0:
-            record = os.pread(fd, NODE_BYTES, NODE_BYTES * (index >> 1))
+            record = self._pread(fd, NODE_BYTES, NODE_BYTES * (index >> 1))
             if len(record) == NODE_BYTES and record != NO_NODE:
                 return record
         if record.strip(b"\0") or self._must_know(index):
@@ -154,13 +155,24 @@ class CoreBackend:
         fd = self._fd(DATA)
         if fd < 0:
             return b""
-        data = os.pread(fd, size, offset)
+        data = self._pread(fd, size, offset)
         while data and len(data) < size:  # a read may be cut short by a signal, or by the end
-            more = os.pread(fd, size - len(data), offset + len(data))
+            more = self._pread(fd, size - len(data), offset + len(data))
             if not more:
                 break
             data += more
         return data
+
+    def _pread(self, fd: int, size: int, offset: int) -> bytes:
+        try:
+            return os.pread(fd, size, offset)
+        except OSError as error:
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: OSError) -> StoreError:
+        if error.errno == errno.EIO:  # a bad sector is damage of what lies there, not of all
+            return self._damaged("A file")
+        return self._engine.failed(error)
 
     @property
     def bits(self) -> Bitfield:

@@ -190,6 +190,12 @@ class Engine:
             self._unsynced_data.add(core)
         self.checkpoints.tend()
 
+    def note_unsynced(self, core: CoreBackend) -> None:
+        """The next sync must cover the block bytes of a log, and the way to them."""
+        self._unsynced_data.add(core)
+        directory = self.files.directory(core.discovery_key)
+        self.files.new_directories.update((directory, directory.parent, self.files.root))
+
     def is_dirty(self, core: CoreBackend) -> bool:
         """Whether memory knows more of a log than the index."""
         return core.id in self.changed_cores or self.checkpoints.busy

@@ -117,6 +117,8 @@ class _Replay:
             if seq > self.floor and not self._is_complete(entry):
                 return tail, False
             self._apply(entry)
+            if seq > self.floor:
+                self._note_unsynced(entry)
             self.engine.journal.seq = seq
             tail = end
         return tail, True
@@ -137,6 +139,11 @@ class _Replay:
                     return False
                 position += size
         return True
+
+    def _note_unsynced(self, entry: Entry) -> None:
+        """The process that wrote this may have died before it synced what the record relies on."""
+        if isinstance(entry, ChangeEntry) and any(run.data is None for run in entry.runs):
+            self.engine.note_unsynced(self._core(entry.core))
 
     def _core(self, number: int) -> CoreBackend:
         core = self.engine.core_by_id(number)
@@ -169,9 +176,7 @@ class _Replay:
             # The data file is left alone: it may already hold what was written after this.
             cut_files(engine, core, entry.truncate, None)
             self._cut.add(core)
-            self._blocks = [
-                b for b in self._blocks if b.core is not core or b.run.start < entry.truncate
-            ]
+            self._forget_blocks(core, entry.truncate)
         if entry.head is not None:
             core.head = entry.head
         if entry.manifest is not None:
@@ -186,6 +191,15 @@ class _Replay:
         core.data_unsynced = core.data_unsynced or bool(entry.runs)
         engine.changed_cores[core.id] = core
         engine.pending_records += len(entry.leaves) + len(entry.nodes)
+
+    def _forget_blocks(self, core: CoreBackend, length: int) -> None:
+        """Blocks at ``length`` or later must not be put where others may lie by now."""
+        kept = []
+        for core_of_run, run in self._blocks:
+            if core_of_run is core and run.start + len(run.sizes) > length:
+                run = run._replace(sizes=run.sizes[: max(0, length - run.start)])
+            kept.append(_Blocks(core_of_run, run))
+        self._blocks = kept
 
     def finish(self) -> None:
         """Put block bytes in place, but those of blocks that were cleared since."""
