@@ -58,6 +58,10 @@ class Connection(asyncio.BufferedProtocol):
         """When the last bytes arrived, on the loop's clock."""
         self.is_initiator = initiator
         self.public_key = key_pair.public_key
+        self.remote_public_key = b""
+        """The key that the other side has proven; empty before."""
+        self.handshake_hash = b""
+        """64 bytes that only this connection has; empty before both keys are proven."""
         self.mux = Mux(wake=self._wake)
         self.remote_address: Address | None = None
         self.began = self.heard_at
@@ -89,16 +93,6 @@ class Connection(asyncio.BufferedProtocol):
         self._gone: asyncio.Future[None] = self._loop.create_future()
 
     # -- facts ----------------------------------------------------------------------------------
-
-    @property
-    def remote_public_key(self) -> bytes:
-        """The key that the other side has proven; ClosedError before that."""
-        return self._stream.remote_public_key
-
-    @property
-    def handshake_hash(self) -> bytes:
-        """64 bytes that only this connection has; ClosedError before the keys are proven."""
-        return self._stream.handshake_hash
 
     @property
     def opened(self) -> bool:
@@ -296,6 +290,8 @@ class Connection(asyncio.BufferedProtocol):
         stream = self._stream
         if stream.opened and not self._admitted:
             self._admitted = True
+            self.remote_public_key = stream.remote_public_key
+            self.handshake_hash = stream.handshake_hash
             if self._admit is not None:
                 self._admit(self)
         if self._accepted and not self._ready.done():
