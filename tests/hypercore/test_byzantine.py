@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 
 import pytest
-from tests.support.replication import Net, Node, Wire, connect, reader, writer
 
 from holdfast.hypercore.message_table import decode, encode
+from tests.support.replication import Net, Node, Wire, connect, reader, writer
 
 BLOCKS = [b"block %d " % i + bytes([i % 251]) * (i * 37 % 400) for i in range(120)]
 NUMBERS = (0, 1, 2, 127, 252, 253, 2**16, 2**32, 2**53 - 1)

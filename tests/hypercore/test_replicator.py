@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.support.replication import Net, connect, reader, writer
 
 from holdfast.errors import DamagedError
 from holdfast.hypercore.requests import RequestWindow
+from tests.support.replication import Net, connect, reader, writer
 
 
 def blocks(count: int, size: int = 20) -> list[bytes]:
@@ -119,6 +119,24 @@ def test_scattered_blocks_are_found_by_bitfield() -> None:
     net.run()
     assert [g[0] for g in got] == [blocks(400)[i] for i in range(7, 400, 13)]
     assert missing == []
+
+
+def test_each_of_two_peers_gives_what_only_it_has() -> None:
+    net = Net()
+    a = writer(net)
+    a.append(*blocks(100))
+    odd, even = reader(net, a), reader(net, a)
+    for i in range(100):
+        (odd if i % 2 else even).fetch(i)
+    connect(net, a, odd)
+    connect(net, a, even)
+    net.run()
+    c = reader(net, a)
+    got = [c.fetch(i) for i in range(100)]
+    connect(net, c, odd)
+    connect(net, c, even)
+    net.run()
+    assert [g[0] for g in got] == blocks(100)
 
 
 def test_a_waiting_reader_is_served_when_the_block_is_written() -> None:

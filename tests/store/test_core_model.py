@@ -11,10 +11,10 @@ import random
 from pathlib import Path
 
 import pytest
-from tests.support.links import joined
 
 from holdfast.errors import BlockNotAvailable
 from holdfast.store import Core, Store
+from tests.support.links import joined
 
 STEPS = int(os.environ.get("HOLDFAST_STEPS", "4000"))
 SEEDS = 8

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tests.support.links import MemoryLink, joined
 
 from holdfast.crypto import key_pair
 from holdfast.errors import BlockNotAvailable, ClosedError, NotWritableError, SeekError
 from holdfast.store import Store
+from tests.support.links import MemoryLink, joined
 
 KEY = b"k" * 32
 

@@ -75,13 +75,17 @@ class Backend(Protocol):
     def manifest(self) -> bytes | None: ...
     def leaf(self, index: int) -> Leaf | None:
         """The leaf of a block, or None when it is not known."""
+
     def node(self, index: int) -> Node | None:
         """Node at a flat-tree index (even ones come from leaves), or None when it is not known."""
+
     def read(self, offset: int, size: int) -> bytes:
         """``size`` bytes of block data at byte ``offset``; short when the file ends before."""
+
     def has(self, index: int) -> bool: ...
     def present_ranges(self) -> list[tuple[int, int]]:
         """Held block ranges ``(start, count)``, ascending; asked once when the log is opened."""
+
     def write(self, change: Change, *, durable: bool) -> int:
         """Apply a change and hand it to the operating system, so that it survives the death of the process.
 
@@ -89,6 +93,8 @@ class Backend(Protocol):
         that somebody will wait for this ticket (the store may then order its writes for one sync).
         Raises `DiskFullError` (nothing of the change is applied) and `DamagedError`.
         """
+
     def punch(self, offset: int, size: int) -> int:
         """Give the disk space of a byte range back; returns the bytes of allocated space freed."""
+
     def close(self) -> None: ...

@@ -24,9 +24,9 @@ from holdfast.errors import (
 )
 from holdfast.hypercore.backend import Backend, BlockWrite, Change, Head, Leaf
 from holdfast.hypercore.manifest import Manifest, decode_manifest, encode_manifest
-from holdfast.hypercore.tree_view import byte_offset
 from holdfast.hypercore.state import TreeState, load_roots
 from holdfast.hypercore.tree import Node, append_leaves, leaf_hash, tree_hash
+from holdfast.hypercore.tree_view import byte_offset
 from holdfast.hypercore.verifier import Verifier, sign_head
 
 Block = bytes | memoryview
@@ -226,7 +226,9 @@ class Log:
         local = self.local
         fork = local.fork + 1 if fork is None else fork
         if not 0 <= length <= local.length or fork <= local.fork:
-            raise ValueError(f"cannot truncate length {local.length} fork {local.fork} to {length} fork {fork}")
+            raise ValueError(
+                f"cannot truncate length {local.length} fork {local.fork} to {length} fork {fork}"
+            )
         roots = load_roots(self.node, length)
         if roots is None:
             raise DamagedError("A tree node needed to truncate is damaged on disk.")
@@ -256,7 +258,9 @@ class Log:
 
     def _sign(self, state: TreeState) -> bytes:
         assert self.key_pair is not None
-        return sign_head(self.verifier, self.key_pair, tree_hash(state.roots), state.length, state.fork)
+        return sign_head(
+            self.verifier, self.key_pair, tree_hash(state.roots), state.length, state.fork
+        )
 
     # -- receiving ------------------------------------------------------------------------------
 
@@ -276,7 +280,9 @@ class Log:
     def receive_upgrade(self, state: TreeState) -> None:
         """Take a verified longer tree (same fork). The caller passes its nodes to `receive_nodes` first."""
         self.local = self.shared = state
-        self.unstage(StaleWriterError("Somebody holds a longer version of this log; it was taken over."))
+        self.unstage(
+            StaleWriterError("Somebody holds a longer version of this log; it was taken over.")
+        )
         self._received_head = Head(state.fork, state.length, state.byte_length, state.signature)
         self.on_change()
 

@@ -33,7 +33,6 @@ _CODECS: list[tuple[Callable[[Any], bytes], Callable[[memoryview], Any]]] = [
 ]
 
 
-
 def number_of(message: object) -> int:
     """The number of a message value (cancel and unwant have no type of their own)."""
     return _NUMBERS[type(message)]

@@ -18,14 +18,14 @@ from holdfast.hypercore import messages as wire
 from holdfast.hypercore.manifest import encode_manifest
 from holdfast.hypercore.message_data import encode_block_data, encode_data
 from holdfast.hypercore.message_table import decode, encode, number_of
+from holdfast.hypercore.promised import PromisedNodes
 from holdfast.hypercore.proof_create import block_proof, create_proof
+from holdfast.hypercore.requests import RequestWindow, Sent, WantedSeek
 from holdfast.hypercore.tree_view import (
     InvalidRequest,
     MissingNode,
     upgradeable,
 )
-from holdfast.hypercore.promised import PromisedNodes
-from holdfast.hypercore.requests import RequestWindow, Sent, WantedSeek
 
 if TYPE_CHECKING:
     from holdfast.hypercore.replicator import Replicator
@@ -154,7 +154,9 @@ class Peer:
             remote = wire.decode_handshake(handshake)
         except DecodeError:
             return False
-        return equal(remote.capability, capability(not self.initiator, self.log.key, self.handshake_hash))
+        return equal(
+            remote.capability, capability(not self.initiator, self.log.key, self.handshake_hash)
+        )
 
     def open(self, handshake: bytes | memoryview) -> None:
         """The channel is open on both sides. Raises `RemoteError` on a wrong capability."""
@@ -422,7 +424,9 @@ class Peer:
             sent.hash = hash.index
         manifest = log.manifest is None and self.remote_has_manifest
         if wanted_block and upgrade is seek is hash is None and not manifest:
-            body = wire.encode_block_request(sent.id, sent.fork, block, wanted_block.nodes, priority)
+            body = wire.encode_block_request(
+                sent.id, sent.fork, block, wanted_block.nodes, priority
+            )
         else:
             body = wire.encode_request(
                 wire.Request(

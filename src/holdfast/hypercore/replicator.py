@@ -133,10 +133,22 @@ class Replicator:
         if self._halted:
             return
         useful = [peer for peer in self.peers if peer.useful]
-        for peer in [peer for peer in useful if not peer.silent] or useful:
-            self._fill(peer)
+        asked = [peer for peer in useful if not peer.silent] or useful
+        skipped: dict[WantedBlock, None] = {}
+        for peer in asked:
+            self._fill(peer, skipped)
+        if skipped:
+            self._set_aside(skipped, asked)
 
-    def _fill(self, peer: Peer) -> None:
+    def _set_aside(self, skipped: dict[WantedBlock, None], asked: list[Peer]) -> None:
+        """Blocks that no peer can give leave the queue until a peer says something new."""
+        for wanted in skipped:
+            if wanted.queued and not any(self._may_ask(peer, wanted.index) for peer in asked):
+                wanted.queued = False
+                self._stuck.append(wanted)
+        self._queue = deque(wanted for wanted in self._queue if wanted.queued)
+
+    def _fill(self, peer: Peer, skipped: dict[WantedBlock, None]) -> None:
         self._ask_head(peer)
         if peer.remote_fork != self.log.local.fork:
             return
@@ -148,13 +160,14 @@ class Replicator:
             if not window.open:
                 return
             wanted = self._queue.popleft()
-            wanted.queued = False
-            if wanted.in_flight or wanted.index not in self._wanted:
-                continue
-            if self._may_ask(peer, wanted.index):
+            if wanted.in_flight or self._wanted.get(wanted.index) is not wanted:
+                wanted.queued = False
+            elif self._may_ask(peer, wanted.index):
+                wanted.queued = False
                 self._ask_block(peer, wanted, 1 if wanted.waiters else 0)
             else:
-                self._stuck.append(wanted)
+                self._queue.append(wanted)
+                skipped[wanted] = None
                 if not peer.remote_has(wanted.index):
                     peer.ask_what_it_holds(wanted.index)
         while window.open:
@@ -179,7 +192,12 @@ class Replicator:
         state = self.log.local
         if peer.remote_fork != state.fork:
             return
-        if self.log.manifest is None and peer.remote_has_manifest and peer.remote_length == 0 and not peer.in_flight:
+        if (
+            self.log.manifest is None
+            and peer.remote_has_manifest
+            and peer.remote_length == 0
+            and not peer.in_flight
+        ):
             peer.ask()
             return
         if (
@@ -196,12 +214,12 @@ class Replicator:
                 block = wanted.index
                 wanted.in_flight += 1
                 break
-        self._upgrade = peer.ask(block=block, upgrade=(state.length, peer.remote_length - state.length))
+        self._upgrade = peer.ask(
+            block=block, upgrade=(state.length, peer.remote_length - state.length)
+        )
 
     def _ask_seek(self, peer: Peer, seek: WantedSeek) -> None:
-        request = seek_hash_request(
-            self.log.local, seek.position, seek.padding, peer.next_held
-        )
+        request = seek_hash_request(self.log.local, seek.position, seek.padding, peer.next_held)
         if request is None or (peer, request) in seek.tried:
             return
         seek.tried.add((peer, request))
@@ -319,7 +337,10 @@ class Replicator:
         wrong = (
             (data.block is not None and data.block.index != sent.block)
             or (data.hash is not None and data.hash.index != sent.hash)
-            or (data.seek is not None and (sent.seek is None or data.seek.bytes != sent.seek.position))
+            or (
+                data.seek is not None
+                and (sent.seek is None or data.seek.bytes != sent.seek.position)
+            )
             or (
                 data.upgrade is not None
                 # A log with a prologue answers from 0, whatever was asked.
@@ -413,7 +434,9 @@ class Replicator:
             if not peer.remote_synced:
                 return
             longer = peer.remote_length > state.length and peer.remote_fork == state.fork
-            if peer.useful and (longer and peer.remote_can_upgrade or peer.remote_fork > state.fork):
+            if peer.useful and (
+                longer and peer.remote_can_upgrade or peer.remote_fork > state.fork
+            ):
                 return
         waiters, self._upgrade_waiters = self._upgrade_waiters, []
         for done in waiters:

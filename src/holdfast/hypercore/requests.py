@@ -56,7 +56,19 @@ class WantedSeek:
 class Sent:
     """One request on its way: what was asked of which peer, and when."""
 
-    __slots__ = ("id", "peer", "fork", "block", "hash", "seek", "upgrade", "reorg", "at", "size", "optimistic")
+    __slots__ = (
+        "id",
+        "peer",
+        "fork",
+        "block",
+        "hash",
+        "seek",
+        "upgrade",
+        "reorg",
+        "at",
+        "size",
+        "optimistic",
+    )
 
     def __init__(self, id: int, peer: Peer, fork: int, at: float) -> None:
         self.id = id

@@ -223,7 +223,9 @@ class Core:
         async def once() -> bool:
             while True:
                 future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-                replicator.want_upgrade(lambda grew: None if future.done() else future.set_result(grew))
+                replicator.want_upgrade(
+                    lambda grew: None if future.done() else future.set_result(grew)
+                )
                 await future
                 state = self._log.local
                 if (state.fork, state.length) != before:

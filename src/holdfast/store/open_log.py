@@ -95,4 +95,3 @@ class OpenLog:
         self.replicator.fail(ClosedError("The store is closed."))
         self.poke()
         self.log.backend.close()
-
