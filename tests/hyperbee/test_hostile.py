@@ -68,7 +68,7 @@ async def test_impossible_trees_are_refused(case: str) -> None:
 
 
 async def test_a_tree_that_shows_the_same_branch_again_and_again() -> None:
-    """Sixty nodes, each with the next one as both of its children: 2^60 leaves if one believed it."""
+    """Sixty nodes, each with the next one as both of its children: 2^60 leaves to believe in."""
     levels: list[Level] = [([1], [(1, i + 1), (1, i + 1)]) for i in range(60)]
     bee = await bee_of(block(b"k", [*levels, ([1], [])]))
     for read in (drain(bee.iterate()), drain(bee.iterate(reverse=True)), drain(bee.diff(1))):

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from holdfast.errors import ClosedError, LocalError, NotWritableError
 from holdfast.hyperbee.blocks import encode_header
+from holdfast.hyperbee.cursor import Cursor
 from holdfast.hyperbee.forest import Forest, Missing
 from holdfast.hyperbee.node import TreeNode
-from holdfast.hyperbee.reader import Entry
+from holdfast.hyperbee.reader import CHUNK, Entry
 from holdfast.hyperbee.writer import Writer
 
 if TYPE_CHECKING:
@@ -107,9 +108,32 @@ class Batch:
                 seq = writer.find(raw)
                 if seq < 0:
                     return None
-                return self._bee._entry((seq, raw, writer.value(seq)))
+                return self._bee._entry((seq, raw, writer.read(seq)[1]))
             except Missing as missing:
                 await self._bee._fetch(missing, True, None)
+
+    async def iterate(
+        self, *, reverse: bool = False, limit: int = -1, **bounds: Any
+    ) -> AsyncIterator[Entry]:
+        """Entries of a range (as in `Bee.iterate`) with the changes of this batch.
+
+        Takes the write lock; nothing may be changed before the last entry came.
+        """
+        writer = self._writer or await self._open()
+        limits = self._codec.bounds(**bounds)
+        read = writer.read
+        cursor = Cursor(self._forest, writer.root, limits, reverse=reverse, read=read)
+        while limit != 0:
+            try:
+                rows = cursor.take(CHUNK if limit < 0 else min(limit, CHUNK))
+            except Missing as missing:
+                await self._bee._fetch(missing, True, None)
+                continue
+            if not rows:
+                return
+            limit -= len(rows)
+            for row in rows:
+                yield self._bee._entry(row)
 
     async def _agreed(self, cas: Swap, raw: bytes, key: Any, value: Any) -> bool:
         assert self._writer is not None

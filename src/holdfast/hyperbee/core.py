@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-Block = bytes | bytearray | memoryview
+Block = bytes | memoryview
 
 
 class Session(Protocol):

@@ -197,7 +197,7 @@ class Forest:
         self._staged_version = version
 
     def settle(self, root: TreeNode | None, version: int, nodes: int) -> None:
-        """The log has all changes up to ``version``; ``root`` is their tree (``nodes`` new nodes)."""
+        """The log has everything up to ``version``: the tree ``root``, with ``nodes`` new nodes."""
         if version == self._staged_version:
             self._staged = None
             self._staged_version = 0

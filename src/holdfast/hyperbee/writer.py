@@ -47,11 +47,11 @@ class Writer:
         """The seq that holds ``key`` now (it may be a pending one), or -1; raises `Missing`."""
         return -1 if self.root is None else self._forest.find(self.root, key)
 
-    def value(self, seq: int) -> bytes | None:
-        """The value written by ``seq``; raises `Missing`."""
+    def read(self, seq: int) -> tuple[bytes, bytes | None]:
+        """Key and value written by ``seq``, which may be a pending one; raises `Missing`."""
         if seq >= self.start:
-            return self.pending[seq - self.start][1]
-        return self._forest.read(seq).value
+            return self.pending[seq - self.start][:2]
+        return self._forest.read(seq)[:2]
 
     def put(self, key: bytes, value: bytes | None) -> None:
         """Set a key; raises `Missing`."""
