@@ -90,3 +90,25 @@ def test_only_the_command_line_prints() -> None:
         if not line.endswith(" open()")
     ]
     assert found == []
+
+
+def _front_door(module: Module) -> list[str]:
+    """Imports of ``holdfast`` itself, or of a name that only its ``__init__`` gives."""
+    rooms = {path.stem for path in PACKAGE.iterdir()}
+    found = []
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Import) and any(name.name == "holdfast" for name in node.names):
+            found.append(f"{module.name}:{node.lineno}")
+        elif isinstance(node, ast.ImportFrom) and node.module == "holdfast":
+            found += [f"{module.name}:{node.lineno}" for n in node.names if n.name not in rooms]
+    return found
+
+
+def test_nobody_below_the_command_line_comes_in_by_the_front_door() -> None:
+    found = [
+        line
+        for module in modules()
+        if module.package not in {"", "cli"}
+        for line in _front_door(module)
+    ]
+    assert found == []
