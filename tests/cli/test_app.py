@@ -114,8 +114,9 @@ def test_a_traceback_comes_only_with_debug(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_reader_that_goes_away_ends_it_quietly() -> None:
+    script = f"{' '.join(COMMAND)} completion bash | head -c 1 >/dev/null; echo ${{PIPESTATUS[0]}}"
     ran = subprocess.run(
-        ["bash", "-c", f"{' '.join(COMMAND)} completion bash | head -c 1 >/dev/null; echo ${{PIPESTATUS[0]}}"],
+        ["bash", "-c", script],
         capture_output=True,
         text=True,
         check=True,

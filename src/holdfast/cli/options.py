@@ -79,6 +79,13 @@ def common_options(command: Command) -> Command:
     return command
 
 
+def peer_option(command: Command) -> Command:
+    """Give a verb ``--peer``."""
+    return click.option(
+        "--peer", multiple=True, metavar="HOST:PORT", help="Where to look, beside what LINK says."
+    )(command)
+
+
 def _option(*names: str, **kwargs: Any) -> Callable[[Command], Command]:
     return click.option(*names, expose_value=False, **kwargs)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
+from typing import Any, cast
 
 from holdfast.crypto import ROOT_NAMESPACE, derive_seed, key_pair, sub_namespace
 from holdfast.encoding import Link, parse_link
@@ -22,9 +24,10 @@ from holdfast.errors import (
 from holdfast.hyperdrive import Drive, DriveView
 from holdfast.hyperdrive.paths import check_name
 from holdfast.net import Address, Connection, Limits, Peers, Policy, parse_address
+from holdfast.node.fetching import Fetched, fetch
 from holdfast.node.held import Held
 from holdfast.node.records import Record, Records
-from holdfast.store import Store
+from holdfast.store import Core, Store
 
 ANSWER_TIMEOUT = 30.0
 """Seconds that `Node.drive` looks for somebody who has a drive before it gives up."""
@@ -49,6 +52,7 @@ class Node:
         self._held: dict[bytes, Held] = {}
         self._retired: list[asyncio.Future[None]] = []
         self._asked: set[bytes] = set()
+        self._watchers: list[Callable[[Connection], None]] = []
         self._closed = False
         self._unwatch = self.policy.on_change(lambda _: store.offer_again())
 
@@ -182,6 +186,12 @@ class Node:
         """With whom an open drive is exchanged, and where it is looked for."""
         return self._held[drive.key]
 
+    async def fetch(
+        self, view: DriveView, path: str, folder: Path, **options: Any
+    ) -> Fetched:
+        """Bring a file or folder of an open drive into a folder on disk; see `fetching.fetch`."""
+        return await fetch(self.peers, self._held[view.key], view, path, folder, **options)
+
     # -- sharing --------------------------------------------------------------------------------
 
     async def share(self, drive: Drive, *, to: Iterable[bytes] | None = None) -> None:
@@ -194,7 +204,7 @@ class Node:
     async def unshare(self, drive: Drive) -> None:
         """Offer a drive to nobody any more; open exchanges of it end."""
         blobs = await drive.blobs()
-        for core in (drive.core, blobs.core):
+        for core in (drive.core, cast(Core, blobs.core)):
             self.policy.withdraw(core.discovery_key)
             for peer in core.peers:
                 if not self._exchanges(core.discovery_key, peer.remote_public_key):
@@ -220,7 +230,13 @@ class Node:
             held.add_source(connection.remote_public_key)
         return connection
 
+    def on_connection(self, callback: Callable[[Connection], None]) -> None:
+        """Call back with every connection that is made from now on, in either direction."""
+        self._watchers.append(callback)
+
     def _connected(self, connection: Connection) -> None:
+        for watcher in self._watchers:
+            watcher(connection)
         self.store.attach(connection, offers=self._exchanges)
 
     def _exchanges(self, discovery_key: bytes, remote_key: bytes) -> bool:

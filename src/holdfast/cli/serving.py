@@ -1,0 +1,100 @@
+"""Being there for others until it is time to stop."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from holdfast.cli.runtime import until_stopped
+from holdfast.cli.ui import UI, amount
+from holdfast.errors import HoldfastError, ListenError
+
+if TYPE_CHECKING:
+    from holdfast.hyperdrive import Drive
+    from holdfast.net import Connection
+    from holdfast.node import Node
+    from holdfast.store import Core
+
+USUAL_PORT = 49737
+"""Tried first; the port that Hypercore programs use for other things, so firewalls may know it."""
+LOOK = 0.25
+"""Seconds between two looks whether somebody has everything (``--once``)."""
+_PORT = "cli/port"
+
+
+async def listen_on(node: Node, address: str | None) -> list[str]:
+    """Listen where told, else on every interface, on the port of last time if it is free.
+
+    A link goes on working after a restart as long as the port stays the same.
+    """
+    if address is not None:
+        return await node.listen(address)
+    setting = node.store.storage.get_setting(_PORT)
+    for port in [int(setting)] if setting else [USUAL_PORT]:
+        try:
+            return await node.listen(f"0.0.0.0:{port}")
+        except ListenError:
+            continue
+    found = await node.listen("0.0.0.0:0")
+    port = node.peers.listeners[-1].addresses[0].port
+    node.store.storage.set_setting(_PORT, str(port).encode())
+    return found
+
+
+def watch_connections(ui: UI, node: Node) -> None:
+    """Tell who comes and goes."""
+
+    def opened(connection: Connection) -> None:
+        address = str(connection.remote_address)
+        ui.event("connected", address=address)
+        ui.note(f"{address} has connected")
+
+        def gone(reason: HoldfastError) -> None:
+            ui.event(
+                "disconnected",
+                address=address,
+                sent=connection.bytes_sent,
+                received=connection.bytes_received,
+                reason=reason.message,
+            )
+            ui.note(f"{address} has gone; {amount(connection.bytes_sent)} sent")
+
+        connection.on_close(gone)
+
+    node.on_connection(opened)
+
+
+async def serve(drive: Drive, *, once: bool, seconds: float | None) -> None:
+    """Return on Ctrl-C or SIGTERM, after ``seconds``, or (``once``) when somebody has it all."""
+    ends = [asyncio.ensure_future(until_stopped())]
+    if seconds is not None:
+        ends.append(asyncio.ensure_future(asyncio.sleep(seconds)))
+    if once:
+        ends.append(asyncio.ensure_future(_until_fetched(drive)))
+    try:
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for end in ends:
+            end.cancel()
+        await asyncio.gather(*ends, return_exceptions=True)
+
+
+async def _until_fetched(drive: Drive) -> None:
+    """A peer has all blocks of the drive's two logs and has then hung up."""
+    from typing import cast
+
+    contents = cast("Core", (await drive.blobs()).core)
+    complete: set[bytes] = set()
+    while True:
+        await asyncio.sleep(LOOK)
+        here = {peer.remote_public_key for peer in drive.core.peers}
+        if complete - here:
+            return
+        for key in here:
+            if all(_has_all(core, key) for core in (drive.core, contents)):
+                complete.add(key)
+
+
+def _has_all(core: Core, key: bytes) -> bool:
+    peers = [peer for peer in core.peers if peer.remote_public_key == key]
+    return not core.length or any(peer.remote_contiguous >= core.length for peer in peers)
