@@ -261,6 +261,8 @@ def _connect(path: Path) -> sqlite3.Connection:
 def _explained() -> Iterator[None]:
     try:
         yield
+    except UnicodeDecodeError as error:  # SQLite's own message quotes what it could not read
+        raise DamagedError("The store's index is damaged.") from error
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code == sqlite3.SQLITE_FULL:
@@ -277,9 +279,11 @@ def _digest(table: str, place: int | str, page: int, content: bytes) -> int:
 
 
 def _is_sound(
-    table: str, place: int | str, page: int, digest: object, content: object, size: int = -1
+    table: str, place: object, page: object, digest: object, content: object, size: int = -1
 ) -> bool:
     if not isinstance(content, bytes) or (size >= 0 and len(content) != size):
+        return False
+    if not isinstance(page, int) or not isinstance(place, int | str):
         return False
     if isinstance(place, int) and not 0 <= place < 1 << 63:
         return False
