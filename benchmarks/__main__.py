@@ -25,6 +25,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--size", choices=["full", "smoke"], default="full")
     parser.add_argument("--smoke", dest="size", action="store_const", const="smoke")
     parser.add_argument("--pairs", type=int, help="runs of each side (full: 3, smoke: 1)")
+    parser.add_argument(
+        "--durability",
+        choices=["process", "power"],
+        default="process",
+        help="what Holdfast's stores promise; process is what JavaScript's promise",
+    )
     parser.add_argument("--no-growth", action="store_true", help="leave out the tenth-size runs")
     parser.add_argument("--scratch", help="where stores go while they are measured; must be a disk")
     return parser.parse_args()
@@ -50,6 +56,7 @@ async def main(options: argparse.Namespace) -> int:
                 measured[run.name] = await runner.measure(
                     run,
                     size=options.size,
+                    shared={"durability": options.durability},
                     pairs=options.pairs or (3 if full else 1),
                     growth=full and not options.no_growth,
                     scratch=scratch,
@@ -65,6 +72,7 @@ async def main(options: argparse.Namespace) -> int:
         lines.append(report.peak_memory(lines))
     details = {
         "size": options.size,
+        "durability": options.durability,
         "cores": os.cpu_count(),
         "limits": asdict(machine),
         "growth": [asdict(one) for one in growths if one],

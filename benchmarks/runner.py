@@ -48,6 +48,7 @@ async def measure(
     run: Run,
     *,
     size: str,
+    shared: dict[str, Any],
     pairs: int,
     growth: bool,
     scratch: Path,
@@ -55,14 +56,14 @@ async def measure(
 ) -> Samples:
     """`pairs` runs of each side, alternating and changing who goes first; then the tenth size."""
     samples = Samples()
-    arguments = run.arguments(size)
+    arguments = {**shared, **run.arguments(size)}
     for number in range(pairs):
         for side in SIDES if number % 2 == 0 else SIDES[::-1]:
             progress(f"{run.name}: {side}, {number + 1} of {pairs}")
             getattr(samples, side).append(await sample(side, run, arguments, scratch))
     if growth:
         progress(f"{run.name}: a tenth of the size")
-        tenth = run.arguments(size, tenths=1)
+        tenth = {**shared, **run.arguments(size, tenths=1)}
         samples.tenth = await sample("holdfast", run, tenth, scratch)
         samples.peer_tenth = await sample("peer", run, tenth, scratch)
     return samples

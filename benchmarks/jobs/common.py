@@ -19,19 +19,14 @@ from holdfast.store import Store
 
 Role = Callable[[Store, dict[str, Any]], Awaitable[dict[str, Any]]]
 
-# JavaScript acknowledges an append that survives the death of its process but not a power cut.
-# Jobs give the same promise, but for the one that measures durable appends.
-DURABILITY = "process"
 
-
-def run(roles: dict[str, Role], durability: str = DURABILITY) -> None:
+def run(roles: dict[str, Role]) -> None:
     """Runs the role that the arguments name and stays until the runner has seen the result."""
     arguments = json.loads(sys.argv[1])
 
     async def main() -> None:
-        directory = arguments["directory"]
-        kept = arguments.get("durability", durability)
-        async with await Store.open(directory, durability=kept) as store:
+        directory, durability = arguments["directory"], arguments["durability"]
+        async with await Store.open(directory, durability=durability) as store:
             print(json.dumps(await roles[arguments["role"]](store, arguments)), flush=True)
             await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
 
