@@ -2,7 +2,7 @@
 
 Lines beginning with ``$`` are typed, ``^C`` stops what goes on, all others must be printed in that
 order; ``…`` stands for anything. The words LINK and KEY in a command are what ``holdfast share``
-printed last.
+printed last, PEER is where a program of the page says that it serves.
 """
 
 from __future__ import annotations
@@ -17,11 +17,14 @@ import threading
 import time
 from pathlib import Path
 
-from tests.docs.pages import Block
+from tests.docs.pages import REPO, Block
 
 PATIENCE = 60.0
 """Seconds until a command that has not printed what the page shows is a failed test."""
-SERVING = re.compile(r"holdfast (share|listen)\b(?!.*--once)")
+SERVING = re.compile(r"holdfast (share|listen)\b(?!.*--once)|^node keep")
+PEERS = REPO / "tests" / "interop" / "node_modules"
+"""Where the JavaScript of a page finds its packages."""
+_PEER = re.compile(r"^serving on (\S+:\d+)$")
 _LINK = re.compile(r"hyper://(\w{52})\S*\?peer=\S+")
 
 
@@ -38,6 +41,7 @@ class Terminal:
         self._env = os.environ | {
             "HOLDFAST_STORE": str(home / ".store"),
             "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}",
+            "NODE_PATH": str(PEERS),
             "COLUMNS": "80",
         }
 
@@ -51,7 +55,7 @@ class Terminal:
                 self._interrupt()
             elif line.strip():
                 self._expect(line)
-        if self.process is not None and not SERVING.search(str(self.process.args)):
+        if self.process is not None and not SERVING.search(self.process.args[-1]):
             self._finish()
 
     def _start(self, command: str) -> None:
@@ -77,6 +81,8 @@ class Terminal:
                 self.said += line
                 if found := _LINK.search(line):
                     self.words |= {"LINK": shlex.quote(found[0]), "KEY": found[1]}
+                if found := _PEER.search(line.rstrip()):
+                    self.words["PEER"] = found[1]
                 self._more.notify_all()
         process.stdout.close()
         with self._more:

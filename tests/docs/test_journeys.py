@@ -8,6 +8,7 @@ import pytest
 
 from tests.docs.pages import REPO, blocks, pages
 from tests.docs.terminals import Terminal
+from tests.interop.peer import missing_peers, peers_required
 
 PEOPLE = ("first", "second")
 JOURNEYS = [
@@ -20,8 +21,13 @@ JOURNEYS = [
 @pytest.mark.e2e
 @pytest.mark.parametrize("page", JOURNEYS, ids=lambda page: str(page.relative_to(REPO)))
 def test_page(page: Path, tmp_path: Path) -> None:
+    programs = [block for block in blocks(page) if block.language == "javascript"]
+    if programs and (reason := missing_peers()):
+        pytest.fail(reason) if peers_required() else pytest.skip(reason)
     words: dict[str, str] = {}
     people = {name: Terminal(tmp_path / name, words) for name in PEOPLE}
+    for block in programs:
+        (people["second"].home / block.words[0]).write_text(block.body)
     try:
         for block in blocks(page):
             for name in set(block.words) & set(PEOPLE):
