@@ -186,9 +186,7 @@ class Node:
         """With whom an open drive is exchanged, and where it is looked for."""
         return self._held[drive.key]
 
-    async def fetch(
-        self, view: DriveView, path: str, folder: Path, **options: Any
-    ) -> Fetched:
+    async def fetch(self, view: DriveView, path: str, folder: Path, **options: Any) -> Fetched:
         """Bring a file or folder of an open drive into a folder on disk; see `fetching.fetch`."""
         return await fetch(self.peers, self._held[view.key], view, path, folder, **options)
 
