@@ -4,8 +4,8 @@ A log has two ends. ``local`` is the end this process has written; ``shared`` is
 known durable, and the only one a peer ever sees: a length that a power cut could take back must
 not leave the machine. For a reader the two are the same.
 
-Writing takes three steps, so that many appends share one signature and one sync:
-``stage`` (hash), ``commit`` (sign, hand to the backend), ``settle`` (the backend is durable up to here).
+Writing takes three steps, so that many appends share one signature and one sync: ``stage`` (hash),
+``commit`` (sign, hand to the backend), ``settle`` (the backend is durable up to here).
 """
 
 from __future__ import annotations
@@ -22,17 +22,15 @@ from holdfast.errors import (
     NotWritableError,
     StaleWriterError,
 )
-from holdfast.hypercore.backend import Backend, BlockWrite, Change, Head, Leaf
+from holdfast.hypercore import clearing
+from holdfast.hypercore.backend import Backend, Change, Head, Leaf
 from holdfast.hypercore.manifest import Manifest, decode_manifest, encode_manifest
-from holdfast.hypercore.state import TreeState, load_roots
-from holdfast.hypercore.tree import Node, append_leaves, leaf_hash, tree_hash
+from holdfast.hypercore.received import Received
+from holdfast.hypercore.staged import Block, Staged
+from holdfast.hypercore.state import TreeState, load_head, load_roots
+from holdfast.hypercore.tree import Node, leaf_hash, tree_hash
 from holdfast.hypercore.tree_view import byte_offset
 from holdfast.hypercore.verifier import Verifier, sign_head
-
-Block = bytes | memoryview
-
-RECEIVE_BUFFER = 2 * 1024 * 1024
-"""Bytes of received blocks held in memory before they go to the backend (bounds a turn's memory)."""
 
 
 class Log:
@@ -46,6 +44,7 @@ class Log:
         manifest: Manifest | None = None,
         key_pair: KeyPair | None = None,
     ) -> None:
+        """Open what the backend holds. Raises `DamagedError` when the end of an own log is."""
         self.backend = backend
         self.key = key
         self.discovery_key = discovery_key(key)
@@ -70,14 +69,26 @@ class Log:
             self.bitfield.set_range(start, count, True)
         self.contiguous_length = self.bitfield.first_unset(0)
 
-        self._reset_received()
-        self.local = self._load_state()
+        self._received = Received()
+        self.local = self._load()
         self.shared = self.local
         self._unsettled: deque[tuple[int, TreeState]] = deque()
-        self._staged = Change()
-        self._staged_blocks: list[Block] = []
-        self._staged_roots = self.local.roots
-        self.staged_length = self.local.length
+        self._staged = Staged(self.local)
+
+    def _load(self) -> TreeState:
+        """The signed end on disk; for a reader nothing at all, rather than an end in doubt."""
+        state = load_head(self.node, self.backend.head, self.verifier)
+        if state is not None:
+            return state
+        if self.writable:
+            raise DamagedError(
+                f"The signed end of log {self.key.hex()[:16]}… does not match what is on disk.",
+                "Restore this store from a copy, or fetch the log again from somebody who has it.",
+            )
+        self.backend.write(Change(truncate=0), durable=True)
+        self.bitfield = Bitfield()
+        self.contiguous_length = 0
+        return TreeState(self.node)
 
     # -- what is held ---------------------------------------------------------------------------
 
@@ -93,7 +104,7 @@ class Log:
 
     def node(self, index: int) -> Node | None:
         """A tree node, or None when it is unknown or its record is damaged."""
-        found = self._received_nodes.get(index)
+        found = self._received.nodes.get(index)
         if found is not None:
             return found
         try:
@@ -112,94 +123,70 @@ class Log:
         """
         if not self.bitfield.get(index):
             return None
-        pending = self._received_blocks.get(index)
+        pending = self._received.blocks.get(index)
         if pending is not None:
             return bytes(pending)
-        leaf = self.backend.leaf(index)
-        if leaf is not None and leaf.offset >= 0:
-            data = self.backend.read(leaf.offset, leaf.size)
-            if leaf_hash(data) == leaf.hash:
-                return data
+        data = self._read(index)
+        if data is not None:
+            return data
         self.damaged_blocks.add(index)
         raise DamagedError(
             f"Block {index} of log {self.key.hex()[:16]}… is damaged on disk.",
             "It is fetched again when somebody who has it is connected.",
         )
 
-    def _load_state(self) -> TreeState:
-        head = self.backend.head
-        if head is None:
-            return TreeState(self.node)
-        roots = load_roots(self.node, head.length)
-        if roots is not None:
-            state = TreeState(self.node, head.fork, head.length, roots, head.signature)
-            if state.byte_length == head.byte_length and self.verifier.verify(
-                tree_hash(roots), head.length, head.fork, head.signature, roots
-            ):
-                return state
-        if self.writable:
-            raise DamagedError(
-                f"The signed end of log {self.key.hex()[:16]}… does not match what is on disk.",
-                "Restore this store from a copy, or fetch the log again from somebody who has it.",
-            )
-        # A reader can fetch everything again: start from nothing rather than serve doubt.
-        self._write(Change(truncate=0))
-        self.bitfield = Bitfield()
-        self.contiguous_length = 0
-        return TreeState(self.node)
+    def _read(self, index: int) -> bytes | None:
+        try:
+            leaf = self.backend.leaf(index)
+            if leaf is None or leaf.offset < 0:
+                return None
+            data = self.backend.read(leaf.offset, leaf.size)
+        except DamagedError:
+            return None
+        return data if leaf_hash(data) == leaf.hash else None
 
     # -- writing --------------------------------------------------------------------------------
 
+    @property
+    def staged_length(self) -> int:
+        """The length that the next `commit` brings."""
+        return self._staged.length
+
+    @property
+    def staged(self) -> bool:
+        """Whether blocks are staged that `commit` has not signed."""
+        return self._staged.length > self.local.length
+
     def stage(self, blocks: Sequence[Block]) -> int:
-        """Hash blocks onto the end; returns the length they bring. Nothing is visible before `commit`."""
+        """Hash blocks onto the end; returns the length they bring. `commit` makes them visible."""
         self._check_writable()
-        roots, leaves, nodes = append_leaves(self._staged_roots, self.staged_length, blocks)
-        self._staged_roots = roots
-        self._staged.leaves += leaves
-        self._staged.nodes += nodes
-        self._staged_blocks += blocks
-        self.staged_length += len(blocks)
-        return self.staged_length
+        return self._staged.add(blocks)
 
     def commit(self, *, durable: bool) -> int:
         """Sign what is staged and write it; returns the backend's ticket.
 
         Raises `DiskFullError` with nothing changed and nothing staged any more.
         """
-        local = self.local
-        change, blocks = self._staged, self._staged_blocks
-        roots, length = self._staged_roots, self.staged_length
-        self._staged, self._staged_blocks = Change(), []
-        end = change.leaves[-1].offset + change.leaves[-1].size if blocks else local.byte_length
-        state = TreeState(self.node, local.fork, length, roots, byte_length=end)
+        state, change = self._staged.finish()
         state.signature = self._sign(state)
-        if blocks:
-            change.blocks.append(BlockWrite(local.length, local.byte_length, blocks))  # type: ignore[arg-type]
-            change.present.append((local.length, len(blocks)))
-        change.head = Head(state.fork, length, state.byte_length, state.signature)
+        change.head = _head(state)
         try:
             ticket = self.backend.write(change, durable=durable)
         except Exception as error:
             self.unstage(error)
             raise
-        if blocks:
-            self.bitfield.set_range(local.length, len(blocks), True)
-            if self.contiguous_length == local.length:
-                self.contiguous_length = length
+        for start, count in change.present:
+            self.bitfield.set_range(start, count, True)
+            if self.contiguous_length == start:
+                self.contiguous_length = start + count
         self.local = state
+        self._staged.reset(state)
         self._unsettled.append((ticket, state))
         return ticket
 
-    @property
-    def staged(self) -> bool:
-        """Whether blocks are staged that `commit` has not signed."""
-        return self.staged_length > self.local.length
-
     def unstage(self, error: Exception) -> None:
         """Forget what was staged but not committed; whoever waits for it gets ``error``."""
-        self._staged, self._staged_blocks = Change(), []
-        self._staged_roots = self.local.roots
-        self.staged_length = self.local.length
+        self._staged.reset(self.local)
         self.on_unstage(error)
 
     def settle(self, ticket: int) -> bool:
@@ -222,7 +209,6 @@ class Log:
         The fork number must grow. Raises `NotWritableError`, `DamagedError`.
         """
         self._check_writable()
-        self.unstage(ClosedError("The log was truncated before this append was written."))
         local = self.local
         fork = local.fork + 1 if fork is None else fork
         if not 0 <= length <= local.length or fork <= local.fork:
@@ -232,23 +218,27 @@ class Log:
         roots = load_roots(self.node, length)
         if roots is None:
             raise DamagedError("A tree node needed to truncate is damaged on disk.")
+        self.unstage(ClosedError("The log was truncated before this append was written."))
         state = TreeState(self.node, fork, length, roots)
         state.signature = self._sign(state)
         return self._cut(state, length, Change())
 
     def _cut(self, state: TreeState, keep: int, change: Change) -> int:
         change.truncate = keep
-        change.head = Head(state.fork, state.length, state.byte_length, state.signature)
-        ticket = self._write(change)
+        change.head = _head(state)
+        ticket = self.backend.write(change, durable=True)
         dropped = self.local.length - keep
         if dropped > 0:
-            self.bitfield.set_range(keep, dropped, False)
-        self.contiguous_length = min(self.contiguous_length, keep)
-        self._unsettled.clear()
-        self.local = self.shared = state
-        self._staged_roots, self.staged_length = state.roots, state.length
+            self.drop(keep, dropped)
+        self._adopt(state)
+        self._staged.reset(state)
         self.on_change()
         return ticket
+
+    def _adopt(self, state: TreeState) -> None:
+        """An end that is ours and everybody's; what was on its way to be shown is part of it."""
+        self._unsettled.clear()
+        self.local = self.shared = state
 
     def _check_writable(self) -> None:
         if self.frozen is not None:
@@ -264,80 +254,67 @@ class Log:
 
     # -- receiving ------------------------------------------------------------------------------
 
-    def _reset_received(self) -> None:
-        self._received_nodes: dict[int, Node] = {}
-        self._received_blocks: dict[int, Block] = {}
-        self._received_offsets: dict[int, int] = {}
-        self._received_bytes = 0
-        self._received_head: Head | None = None
-        self._next_offset = (-1, 0)
-
     @property
     def unflushed(self) -> bool:
         """Whether verified blocks or nodes wait for `flush`."""
-        return bool(self._received_nodes) or self._received_head is not None
+        return not self._received.empty
 
     def receive_upgrade(self, state: TreeState) -> None:
-        """Take a verified longer tree (same fork). The caller passes its nodes to `receive_nodes` first."""
-        self.local = self.shared = state
+        """Take a verified longer tree of this fork; `receive_nodes` has taken its nodes before."""
+        self._adopt(state)
         self.unstage(
             StaleWriterError("Somebody holds a longer version of this log; it was taken over.")
         )
-        self._received_head = Head(state.fork, state.length, state.byte_length, state.signature)
+        self._received.head = _head(state)
         self.on_change()
 
     def receive_nodes(self, nodes: Sequence[Node]) -> None:
         """Take verified tree nodes (leaves and interior ones)."""
-        received = self._received_nodes
-        for node in nodes:
-            received[node.index] = node
+        self._received.add_nodes(nodes)
 
-    def receive_block(self, index: int, data: Block, offset: int | None = None) -> None:
-        """Take the verified bytes of a block whose leaf was given to `receive_nodes`."""
-        known_index, known_offset = self._next_offset
-        if offset is None:
-            offset = known_offset if known_index == index else byte_offset(self.local, 2 * index)
-        self._next_offset = (index + 1, offset + len(data))
-        self._received_blocks[index] = data
-        self._received_offsets[index] = offset
-        self._received_bytes += len(data)
+    def receive_block(self, index: int, data: Block) -> None:
+        """Take the verified bytes of a block whose leaf was given to `receive_nodes`.
+
+        Raises `MissingNode` when a damaged tree hides where it belongs, `DiskFullError` like `flush`.
+        """
+        self._received.add_block(index, data, self._offset)
         self.damaged_blocks.discard(index)
-        self._hold(index)
+        self.bitfield.set(index)
+        if index == self.contiguous_length:
+            self.contiguous_length = self.bitfield.first_unset(index + 1)
         self.on_have(index, 1, False)
-        if self._received_bytes >= RECEIVE_BUFFER:
+        if self._received.full:
             self.flush()
+
+    def _offset(self, node: int) -> int:
+        return byte_offset(self.local, node)
 
     def flush(self) -> int | None:
         """Write everything received and verified so far as one change; returns its ticket, if any.
 
         Raises `DiskFullError`; what was received is then forgotten and will be fetched again.
         """
-        if not self.unflushed:
+        if self._received.empty:
             return None
-        change = Change(head=self._received_head)
-        blocks, offsets = self._received_blocks, self._received_offsets
-        for index, node in self._received_nodes.items():
-            block = index >> 1
-            if index & 1:
-                change.nodes.append(node)
-            elif block in offsets:
-                change.leaves.append(Leaf(block, node.size, node.hash, offsets[block]))
-            elif not self.bitfield.get(block):  # a leaf that is here already knows its offset
-                change.leaves.append(Leaf(block, node.size, node.hash, -1))
-        change.blocks = _runs(blocks, offsets)
-        change.present = [(run.start, len(run.data)) for run in change.blocks]
+        change = self._received.change(self.bitfield.get)
         try:
             ticket = self.backend.write(change, durable=False)
         except BaseException:
-            for start, count in change.present:
-                self.bitfield.set_range(start, count, False)
-                self.contiguous_length = min(self.contiguous_length, start)
-            self._reset_received()
-            self.local = self.shared = self._load_state()
-            self._staged_roots, self.staged_length = self.local.roots, self.local.length
+            self._lose_received(change)
             raise
-        self._reset_received()
+        self._received.clear()
         return ticket
+
+    def _lose_received(self, change: Change) -> None:
+        """The backend refused: go back to what it holds, and take back what peers were told."""
+        self._received.clear()
+        for start, count in change.present:
+            self.drop(start, count)
+            self.on_have(start, count, True)
+        if change.head is not None:
+            self._adopt(self._load())
+            self._staged.reset(self.local)
+            self.on_change()
 
     def receive_manifest(self, manifest: Manifest) -> None:
         """Take a manifest that hashes to the key."""
@@ -356,90 +333,36 @@ class Log:
                 change.leaves.append(Leaf(node.index >> 1, node.size, node.hash, -1))
         return self._cut(state, min(ancestors, self.local.length), change)
 
-    # -- clearing -------------------------------------------------------------------------------
+    # -- giving up ------------------------------------------------------------------------------
 
     def clear(self, start: int, end: int) -> int:
         """Forget the bytes of blocks ``start`` to ``end`` and free their space; returns bytes freed.
 
         The tree stays, so the blocks can be fetched and checked again.
         """
-        self.flush()
-        end = min(end, self.local.length)
-        if start >= end:
-            return 0
-        self._write(Change(absent=[(start, end - start)]))
-        self.bitfield.set_range(start, end - start, False)
-        self.contiguous_length = min(self.contiguous_length, start)
-        self.on_have(start, end - start, True)
-        return self._punch(start, end)
-
-    def _punch(self, start: int, end: int) -> int:
-        """Free the space of an absent range, together with absent neighbours sharing its edges."""
-        first = self.bitfield.last_set(start) + 1 if start else 0
-        after = self.bitfield.first_set(end)
-        lower = self._offset_of(first)
-        upper = self._offset_of(after) if 0 <= after < self.local.length else self.local.byte_length
-        if lower is None or upper is None:
-            lower, upper = self._offset_of(start), self._end_of(end - 1)
-        if lower is None or upper is None or upper <= lower:
-            return 0
-        return self.backend.punch(lower, upper - lower)
-
-    def _offset_of(self, index: int) -> int | None:
-        try:
-            leaf = self.backend.leaf(index)
-            if leaf is not None and leaf.offset >= 0:
-                return leaf.offset
-            return byte_offset(self.local, 2 * index)
-        except Exception:
-            return None
-
-    def _end_of(self, index: int) -> int | None:
-        node, offset = self.node(2 * index), self._offset_of(index)
-        return None if node is None or offset is None else offset + node.size
+        return clearing.clear(self, start, end)
 
     def forget(self, index: int) -> None:
         """Stop claiming a block whose bytes turned out damaged, so that it is fetched again."""
-        if self.bitfield.get(index):
-            self._write(Change(absent=[(index, 1)]))
-            self.bitfield.set_range(index, 1, False)
-            self.contiguous_length = min(self.contiguous_length, index)
-            self.on_have(index, 1, True)
+        clearing.forget(self, index)
 
-    # -- small parts ----------------------------------------------------------------------------
-
-    def _write(self, change: Change) -> int:
-        return self.backend.write(change, durable=True)
-
-    def _hold(self, index: int) -> None:
-        self.bitfield.set(index)
-        if index == self.contiguous_length:
-            self.contiguous_length = self.bitfield.first_unset(index + 1)
+    def drop(self, start: int, count: int) -> None:
+        """Note that ``count`` blocks from ``start`` are no longer here (the backend knows)."""
+        self.bitfield.set_range(start, count, False)
+        self.contiguous_length = min(self.contiguous_length, start)
 
 
-def _runs(blocks: dict[int, Block], offsets: dict[int, int]) -> list[BlockWrite]:
-    """Received blocks as runs that lie end to end."""
-    runs: list[BlockWrite] = []
-    expected = -1
-    for index in sorted(blocks):
-        data = blocks[index]
-        if index != expected:
-            runs.append(BlockWrite(index, offsets[index], []))
-        runs[-1].data.append(data)
-        expected = index + 1
-    return runs
+def _head(state: TreeState) -> Head:
+    return Head(state.fork, state.length, state.byte_length, state.signature)
 
 
 def _nothing() -> None:
-    return None
+    """Stand-in where nobody listens."""
 
 
 def _unstaged_nothing(error: Exception) -> None:
-    return None
+    """Stand-in where nobody listens."""
 
 
 def _have_nothing(start: int, count: int, dropped: bool) -> None:
-    return None
-
-
-__all__ = ["Log"]
+    """Stand-in where nobody listens."""

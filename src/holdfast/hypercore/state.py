@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from holdfast.hypercore import flat_tree
-from holdfast.hypercore.tree import Node, parent_node
+from holdfast.hypercore.backend import Head
+from holdfast.hypercore.tree import Node, parent_node, tree_hash
+from holdfast.hypercore.verifier import Verifier
 
 MAX_REBUILD_DEPTH = 12
 """A lost tree node is recomputed from at most 2**12 leaves; more is fetched from a peer instead."""
@@ -36,6 +38,25 @@ class TreeState:
             byte_length = sum(root.size for root in self.roots)
         self.byte_length = byte_length
         self.signature = signature
+
+
+def load_head(
+    node: Callable[[int], Node | None], head: Head | None, verifier: Verifier
+) -> TreeState | None:
+    """The version that a stored head stands for (an empty one for no head).
+
+    None when its nodes are missing or damaged, or its signature does not cover them.
+    """
+    if head is None:
+        return TreeState(node)
+    roots = load_roots(node, head.length)
+    if roots is None:
+        return None
+    state = TreeState(node, head.fork, head.length, roots, head.signature)
+    valid = state.byte_length == head.byte_length and verifier.verify(
+        tree_hash(roots), head.length, head.fork, head.signature, roots
+    )
+    return state if valid else None
 
 
 def load_roots(node: Callable[[int], Node | None], length: int) -> list[Node] | None:
