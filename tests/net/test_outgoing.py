@@ -13,6 +13,10 @@ class Wire:
         self.room = room
         self.taken = b""
         self.outgoing: Outgoing | None = None
+        self.dead = False
+
+    def is_closing(self) -> bool:
+        return self.dead
 
     def set_write_buffer_limits(self, high: int) -> None:
         assert high == 0
@@ -41,6 +45,13 @@ def test_pieces_go_one_by_one_and_stop_when_the_kernel_does() -> None:
     wire.room = 100
     outgoing.unblock()
     assert wire.taken == b"abcdefghijkl" and outgoing.waiting == 0
+
+
+def test_nothing_is_written_to_a_dead_transport() -> None:
+    wire, outgoing = make(room=100)
+    wire.dead = True
+    outgoing.write([b"abc"])
+    assert wire.taken == b""
 
 
 def test_full_and_low_are_apart() -> None:

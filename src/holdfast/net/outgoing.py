@@ -57,8 +57,8 @@ class Outgoing:
         self._pass_on()
 
     def _pass_on(self) -> None:
-        pieces, write = self._pieces, self._transport.write
-        while pieces and not self._blocked:
+        pieces, write, dead = self._pieces, self._transport.write, self._transport.is_closing
+        while pieces and not self._blocked and not dead():  # asyncio complains of writes to the dead
             piece = pieces.popleft()
             self.waiting -= len(piece)
             # As a view, what the kernel leaves is not copied twice.
