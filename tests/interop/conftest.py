@@ -24,7 +24,7 @@ MakeSide = Callable[[str], Awaitable[Side]]
 # "js-js" proves the tests themselves; the default is what Holdfast promises.
 DIRECTIONS = os.environ.get("HOLDFAST_INTEROP_PAIRS", "py-js,js-py").split(",")
 
-DEADLINE = size(60, 900)
+DEADLINE = size(60, 300)
 """Seconds for one case: waiting for ever is the usual way in which two protocols disagree."""
 
 

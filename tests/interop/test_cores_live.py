@@ -54,7 +54,7 @@ async def test_sparse_read_in_random_order(pair: Pair) -> None:
 
 
 async def test_download_of_everything(pair: Pair) -> None:
-    count = size(500, 4_096)
+    count = size(300, 1_024)
     core = await pair.source.core(name="all")
     await core.append_pattern("all", count, 65536, batch=16)
     remote = await pair.reader.core(key=core.key)
