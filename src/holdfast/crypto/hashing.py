@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hmac
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from hashlib import blake2b as _blake2b
 from typing import TypeAlias
@@ -36,6 +38,31 @@ def blake2b_prefixed(prefix: Buffer, data: Buffer) -> bytes:
     state = _new(prefix, digest_size=32)
     state.update(data)
     return state.digest()
+
+
+def blake2b_prefixed_many(pairs: Sequence[tuple[Buffer, Buffer]]) -> list[bytes]:
+    """`blake2b_prefixed` of each pair, with half the work on a second processor.
+
+    Worth it from some hundred KiB on: hashing lets go of the interpreter for long data.
+    """
+    middle = len(pairs) // 2
+    other = _helper().submit(_hash_all, pairs[middle:])
+    return _hash_all(pairs[:middle]) + other.result()
+
+
+def _hash_all(pairs: Sequence[tuple[Buffer, Buffer]]) -> list[bytes]:
+    return [blake2b_prefixed(prefix, data) for prefix, data in pairs]
+
+
+_helpers: list[ThreadPoolExecutor] = []
+# A child process has no threads of its parent: it makes its own.
+os.register_at_fork(after_in_child=_helpers.clear)
+
+
+def _helper() -> ThreadPoolExecutor:
+    if not _helpers:
+        _helpers.append(ThreadPoolExecutor(1, "hash"))
+    return _helpers[0]
 
 
 def hash64(data: Buffer) -> bytes:

@@ -16,6 +16,7 @@ from typing import cast
 from holdfast.crypto import KeyPair
 from holdfast.errors import ClosedError, HandshakeError, HoldfastError, PeerUnreachable
 from holdfast.net.address import Address
+from holdfast.net.malloc import keep_freed_memory
 from holdfast.net.heartbeat import Heartbeat
 from holdfast.net.outgoing import Outgoing
 from holdfast.wire import Mux, SecretStream
@@ -53,6 +54,7 @@ class Connection(asyncio.BufferedProtocol):
         accept; it raises a HoldfastError to refuse. ``on_open`` is called before any message is
         handled, so that what it sets up misses none.
         """
+        keep_freed_memory()
         self._loop = asyncio.get_running_loop()
         self.heard_at = self._loop.time()
         """When the last bytes arrived, on the loop's clock."""
