@@ -208,6 +208,7 @@ def _finish(engine: Engine, capture: Capture) -> None:
         part.core.frozen_leaves = {}
         part.core.frozen_nodes = {}
         part.core.has_files = True
+        engine.files.appeared(part.core.id)
     engine.journal.retire(capture.update.meta.epoch)
 
 

@@ -23,8 +23,7 @@ class CoreFiles:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._open: dict[int, int] = {}
-        self._directories: dict[int, Path] = {}
-        self._missing: set[int] = set()
+        self._missing: set[int] = set()  # asking the system again and again is slow
         self.new_directories: set[Path] = set()
         """Directories with entries that no sync has covered yet."""
 
@@ -73,6 +72,11 @@ class CoreFiles:
     def _close_oldest(self, count: int) -> None:
         for number in list(self._open)[:count]:
             os.close(self._open.pop(number))
+
+    def appeared(self, core: int) -> None:
+        """A checkpoint has made the files of a log."""
+        for kind in range(len(FILE_NAMES)):
+            self._missing.discard(core << 2 | kind)
 
     def forget(self, core: int) -> None:
         """Close what is open of one log."""

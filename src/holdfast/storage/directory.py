@@ -79,7 +79,6 @@ def open_storage(
 def _open_engine(
     path: Path, random: Callable[[int], bytes], undo: ExitStack
 ) -> tuple[Engine, ThreadPoolExecutor]:
-    was_cut_off = (path / (index.NAME + "-wal")).exists()
     try:
         journal = Journal(path, random)
         undo.callback(journal.close)
@@ -90,7 +89,7 @@ def _open_engine(
             f"A file of the store is missing: {Path(error.filename).name}.",
             "Restore the store from a copy.",
         ) from error
-    opened = Index(path / index.NAME, check=was_cut_off)
+    opened = Index(path / index.NAME)
     undo.callback(opened.close)
     files = CoreFiles(path / layout.CORES)
     undo.callback(files.close)

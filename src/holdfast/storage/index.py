@@ -77,16 +77,18 @@ class IndexUpdate:
 class Index:
     """One open index. `update` may run in any thread, one at a time; the rest in the owner's."""
 
-    def __init__(self, path: Path, *, check: bool = False) -> None:
-        """Open; with ``check`` verify the structure of the file too. Raises `DamagedError`."""
+    def __init__(self, path: Path) -> None:
+        """Open, after a crash in the middle of `update` too. Raises `DamagedError`."""
         if not path.exists():
             raise DamagedError("The store's index is missing.")
+        rollback = path.with_name(path.name + "-journal")
+        was_cut_off = rollback.exists() and rollback.stat().st_size > 0
         self._path = path
         self._reader: sqlite3.Connection | None = None
         self._writer: sqlite3.Connection | None = None
         with _explained():
             self._reader = _connect(path)
-            if check:
+            if was_cut_off:
                 verdict = self._reader.execute("PRAGMA quick_check(1)").fetchone()
                 if verdict != ("ok",):
                     raise DamagedError("The structure of the store's index is damaged.")
@@ -105,7 +107,6 @@ class Index:
                 connection.execute(
                     "INSERT INTO meta VALUES (1, ?, ?)", _meta_row(Meta(0, 0, 1), sums)
                 )
-                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             finally:
                 connection.close()
 
@@ -190,9 +191,6 @@ class Index:
                     writer.execute("ROLLBACK")
                 raise
             self.meta, self._sums = update.meta, sums
-            # Into the main file now: a damaged log of SQLite must never hide a finished checkpoint
-            # whose journal has been written over.
-            writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         """Close; what was committed stays."""
@@ -248,9 +246,9 @@ def _connect(path: Path) -> sqlite3.Connection:
         path, timeout=30, isolation_level=None, check_same_thread=False, cached_statements=32
     )
     try:
-        connection.execute("PRAGMA journal_mode = WAL")
+        # A rollback journal and not WAL: opening a store on a full disk must not need new files.
+        connection.execute("PRAGMA journal_mode = TRUNCATE")
         connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA wal_autocheckpoint = 0")
     except BaseException:
         connection.close()
         raise
