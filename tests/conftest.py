@@ -25,7 +25,7 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOLDFAST_STORE", str(tmp_path / "default-store"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("NO_COLOR", "1")
-    monkeypatch.delenv("HOLDFAST_PASSPHRASE", raising=False)
+    monkeypatch.delenv("HOLDFAST_PASSPHRASE_FILE", raising=False)
 
 
 @pytest.fixture
