@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from holdfast.errors import DamagedError
-from holdfast.hypercore.requests import RequestWindow
+from holdfast.hypercore.window import RequestWindow
 from tests.support.replication import Net, connect, reader, writer
 
 
@@ -217,7 +217,7 @@ def test_a_full_line_holds_answers_back() -> None:
     net.run()
     assert b.log.bitfield.count(0, 200) == 0
     at_a.port.drained = True
-    at_a.on_drain()
+    at_a.serving.on_drain()
     net.run()
     assert b.log.bitfield.count(0, 200) == 200
 

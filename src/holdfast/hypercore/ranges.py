@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class RangeQueue:
-    """Ranges in the order they were asked for; each peer walks each range once, skipping what is here."""
+    """Ranges in the order they were asked for; each peer walks each once, skipping what is here."""
 
     def __init__(self, log: Log) -> None:
         self._log = log
@@ -43,10 +43,10 @@ class RangeQueue:
     def next_for(self, peer: Peer, in_flight: Container[int]) -> int:
         """The next block to ask this peer for, or -1."""
         log = self._log
-        bits = log.bitfield
+        bits, claims = log.bitfield, peer.claims
         limit = log.local.length
-        if not peer.can_upgrade and peer.remote_length < limit:
-            limit = peer.remote_length
+        if not peer.can_upgrade and peer.remote.length < limit:
+            limit = peer.remote.length
         for range in self._ranges:
             end = limit if range.end is None or range.end > limit else range.end
             index = range.cursors.get(peer, range.start)
@@ -54,9 +54,9 @@ class RangeQueue:
                 if bits.get(index):
                     index = bits.first_unset(index)
                     continue
-                if not peer.remote_has(index):
-                    peer.ask_what_it_holds(index)
-                    held = peer.next_held(index)
+                if not claims.has(index):
+                    claims.ask_about(index)
+                    held = claims.next_held(index)
                     if held < 0:
                         index = end
                         break
@@ -87,13 +87,9 @@ class RangeQueue:
         return any(r.start <= index and (r.end is None or index < r.end) for r in self._ranges)
 
     def peer_changed(self, peer: Peer) -> None:
-        """A peer holds more (or less) than before: walk its ranges again."""
+        """A peer holds more (or less) than before, or is gone: walk its ranges again."""
         for range in self._ranges:
             range.cursors.pop(peer, None)
-
-    def peer_gone(self, peer: Peer) -> None:
-        """Forget a peer."""
-        self.peer_changed(peer)
 
     def head_changed(self) -> None:
         """The log grew, shrank or was reorganised: count again."""

@@ -1,4 +1,4 @@
-"""Following a writer to a higher fork: check its head, find the last common block, cut there, go on."""
+"""Following a writer to a higher fork: check its head, find the last common block, cut there."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from holdfast.errors import InvalidProof
 from holdfast.hypercore import messages as wire
+from holdfast.hypercore.answers import learn_manifest
 from holdfast.hypercore.reorg import ReorgBatch
 from holdfast.hypercore.state import TreeState
 
@@ -32,11 +33,11 @@ class Reorgs:
 
     def consider(self, peer: Peer) -> None:
         """A peer announced a higher fork than ours."""
-        busy = self._asked is not None and peer.remote_fork <= self._fork
-        if busy or not peer.remote_length or peer.remote_fork <= self._log.local.fork:
+        busy = self._asked is not None and peer.remote.fork <= self._fork
+        if busy or not peer.remote.length or peer.remote.fork <= self._log.local.fork:
             return
-        self._fork, self._batch = peer.remote_fork, None
-        self._asked = peer.ask(upgrade=(0, peer.remote_length), reorg=True)
+        self._fork, self._batch = peer.remote.fork, None
+        self._asked = peer.asking.ask(upgrade=(0, peer.remote.length), reorg=True)
 
     def on_data(self, peer: Peer, sent: Sent, data: wire.Data) -> None:
         """An answer to one of our requests. Raises `InvalidProof`."""
@@ -44,7 +45,7 @@ class Reorgs:
             return
         self._asked = None
         if data.manifest is not None and self._log.manifest is None:
-            self._replicator.learn_manifest(data.manifest)
+            learn_manifest(self._log, data.manifest)
         if data.fork != self._fork or data.block is not None:
             raise InvalidProof("The answer is not for the fork that was asked for.")
         if self._batch is None:
@@ -63,11 +64,11 @@ class Reorgs:
             self._apply(batch)
             return
         # Whoever holds a block holds its nodes; who holds none (a writer that cleared) may still.
-        request = batch.next_request(peer.next_held) or batch.next_request()
+        request = batch.next_request(peer.claims.next_held) or batch.next_request()
         if request is None:
             self._batch, self._fork = None, -1
             return
-        self._asked = peer.ask(hash=request, reorg=True)
+        self._asked = peer.asking.ask(hash=request, reorg=True)
 
     def _apply(self, batch: ReorgBatch) -> None:
         self._batch, self._fork = None, -1
@@ -84,6 +85,6 @@ class Reorgs:
             return
         self._asked, self._batch, self._fork = None, None, -1
         for other in self._replicator.peers:
-            if other is not peer and other.useful and other.remote_fork > self._log.local.fork:
+            if other is not peer and other.useful and other.remote.fork > self._log.local.fork:
                 self.consider(other)
                 return

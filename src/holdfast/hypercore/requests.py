@@ -41,7 +41,7 @@ class WantedRange:
 
 
 class WantedSeek:
-    """The block that holds byte ``position`` (of a log whose blocks carry ``padding`` extra bytes each)."""
+    """The block that holds byte ``position``, not counting ``padding`` extra bytes of each block."""
 
     __slots__ = ("position", "padding", "done", "in_flight", "tried")
 
@@ -54,11 +54,10 @@ class WantedSeek:
 
 
 class Sent:
-    """One request on its way: what was asked of which peer, and when."""
+    """One request on its way to one peer: what was asked, and when."""
 
     __slots__ = (
         "id",
-        "peer",
         "fork",
         "block",
         "hash",
@@ -70,9 +69,8 @@ class Sent:
         "optimistic",
     )
 
-    def __init__(self, id: int, peer: Peer, fork: int, at: float) -> None:
+    def __init__(self, id: int, fork: int, at: float) -> None:
         self.id = id
-        self.peer = peer
         self.fork = fork
         self.at = at
         self.block = -1
@@ -83,53 +81,3 @@ class Sent:
         self.size = 0
         self.optimistic = False
         """Its proof ends at a node that an earlier answer is to bring."""
-
-
-class RequestWindow:
-    """How many bytes may be on their way from one peer.
-
-    Grows while a full window arrives quickly and shrinks when it takes long, so that a fast line is
-    kept full and on a slow one a reader who jumps does not wait behind seconds of stale requests.
-    """
-
-    MIN = 128 * 1024
-    START = 1024 * 1024
-    MAX = 8 * 1024 * 1024
-    QUICK = 0.1
-    SLOW = 0.5
-    MAX_REQUESTS = 512
-    """JavaScript peers keep at most 512 requests of one reader busy."""
-
-    __slots__ = ("limit", "pending", "requests", "_arrived", "_began")
-
-    def __init__(self) -> None:
-        self.limit = self.START
-        self.pending = 0
-        self.requests = 0
-        self._arrived = 0
-        self._began = 0.0
-
-    @property
-    def open(self) -> bool:
-        """Whether one more request may leave."""
-        return self.pending < self.limit and self.requests < self.MAX_REQUESTS
-
-    def sent(self, size: int, now: float) -> None:
-        """A request for about ``size`` bytes has left."""
-        if self.requests == 0:
-            self._began, self._arrived = now, 0
-        self.pending += size
-        self.requests += 1
-
-    def answered(self, size: int, now: float) -> None:
-        """A request of that size was answered or given up."""
-        self.pending -= size
-        self.requests -= 1
-        self._arrived += size
-        if self._arrived >= self.limit:
-            took = now - self._began
-            if took < self.QUICK:
-                self.limit = min(self.limit * 2, self.MAX)
-            elif took > self.SLOW:
-                self.limit = max(self.limit // 2, self.MIN)
-            self._arrived, self._began = 0, now

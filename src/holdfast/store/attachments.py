@@ -97,7 +97,7 @@ class Attachment:
         channel.user_data = peer
         channel.on_open = lambda handshake: self._opened(opened, peer, handshake)
         channel.on_close = lambda remote: self._closed(opened, peer)
-        channel.on_drain = peer.on_drain
+        channel.on_drain = peer.serving.on_drain
         peer.start = lambda: channel.open(peer.handshake())
         return peer
 

@@ -145,7 +145,7 @@ class Core:
         try:
             data = self.get_local(index)
         except DamagedError:
-            if not any(peer.remote_has(index) for peer in self._opened.replicator.peers):
+            if not any(peer.claims.has(index) for peer in self._opened.replicator.peers):
                 raise
             self._log.forget(index)
             data = None

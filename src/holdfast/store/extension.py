@@ -29,8 +29,7 @@ class Extension:
 
     def send(self, data: bytes, peer: Peer) -> None:
         """Send to one peer."""
-        if peer.opened and not peer.closed:
-            peer.send_extension(self.name, encode_buffer(data))
+        peer.send_extension(self.name, encode_buffer(data))
 
     def broadcast(self, data: bytes) -> None:
         """Send to every peer of the log."""

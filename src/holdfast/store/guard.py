@@ -34,7 +34,7 @@ class WriterGuard:
                 "Connect to somebody who has the newer blocks; they are fetched and writing goes on.",
             )
         for peer in self._replicator.peers:
-            if (peer.remote_fork, peer.remote_length) > (state.fork, state.length):
+            if (peer.remote.fork, peer.remote.length) > (state.fork, state.length):
                 raise StaleWriterError(
                     "A peer holds a longer version of this log of yours: this store is an older copy.",
                     "Wait until the newer blocks have been fetched, then try again.",
@@ -49,7 +49,7 @@ class WriterGuard:
         self._cleared = True
 
     def _confirmed_by_peer(self) -> bool:
-        return any(peer.remote_synced and peer.remote_length for peer in self._replicator.peers)
+        return any(peer.remote.synced and peer.remote.length for peer in self._replicator.peers)
 
     def published(self) -> None:
         """Note the head that peers may now have seen."""

@@ -1,0 +1,93 @@
+"""Telling the other side which blocks are here: all at once, as they come and go, and when asked."""
+
+from __future__ import annotations
+
+from holdfast.hypercore import messages as wire
+from holdfast.hypercore.claims import WANT_BATCH, Claims
+from holdfast.hypercore.log import Log
+from holdfast.hypercore.port import ChannelPort, say
+
+PAGE = 32768
+"""Blocks in one bitfield message."""
+
+LAST_BLOCKS = 256
+"""News this close to the end of the log are told unasked: live readers wait there (as JavaScript)."""
+
+MAX_WANTS = 512
+"""Wants remembered of one peer; with more it hears everything (the JavaScript limit)."""
+
+
+class Telling:
+    """What one peer hears about our blocks.
+
+    A reader that fetches a long log would drown its other peers in news: in the middle of the log
+    only those are told who asked about these blocks.
+    """
+
+    __slots__ = ("_claims", "_complete", "_log", "_port", "_wants", "_wants_all")
+
+    def __init__(self, log: Log, port: ChannelPort, claims: Claims) -> None:
+        self._log = log
+        self._port = port
+        self._claims = claims
+        self._complete = (-1, -1)
+        self._wants: set[tuple[int, int]] = set()
+        self._wants_all = False
+
+    def begin(self) -> None:
+        """The channel is open: say what is here from the beginning without a gap."""
+        if self._contiguous:
+            self._tell_contiguous()
+
+    def tell(self, start: int, count: int, dropped: bool) -> None:
+        """Blocks came or went here."""
+        if dropped:
+            self._complete = (-1, -1)
+            say(self._port, wire.Range(True, start, count))
+            return
+        shared = self._log.shared
+        if self._contiguous == shared.length:
+            # Once for each length even to somebody who has it all: so a writer learns of its copies.
+            if self._complete != (shared.fork, shared.length):
+                self._tell_contiguous()
+        elif self._wanted(start, start + count) and not self._claims.has_all(start, start + count):
+            say(self._port, wire.Range(False, start, count))
+
+    def _wanted(self, start: int, end: int) -> bool:
+        if self._wants_all or start + LAST_BLOCKS >= self._log.shared.length:
+            return True
+        return any(at < end and start < at + length for at, length in self._wants)
+
+    @property
+    def _contiguous(self) -> int:
+        return min(self._log.contiguous_length, self._log.shared.length)
+
+    def _tell_contiguous(self) -> None:
+        shared, contiguous = self._log.shared, self._contiguous
+        if contiguous == shared.length:
+            self._complete = (shared.fork, shared.length)
+        say(self._port, wire.Range(False, 0, contiguous))
+
+    def on_want(self, want: wire.Want) -> None:
+        """The peer asks about a range; it is answered now and told of news until `on_unwant`."""
+        if len(self._wants) < MAX_WANTS:
+            self._wants.add((want.start, want.length))
+        else:
+            self._wants_all = True
+        contiguous, length = self._contiguous, self._log.shared.length
+        covered = want.start + want.length < contiguous or contiguous == length
+        if covered or (want.any and want.start < contiguous):
+            self._tell_contiguous()
+        else:
+            self._tell_bitfield(want.start, min(want.start + min(want.length, WANT_BATCH), length))
+
+    def on_unwant(self, unwant: wire.Want) -> None:
+        """The peer has heard enough about a range."""
+        self._wants.discard((unwant.start, unwant.length))
+
+    def _tell_bitfield(self, start: int, end: int) -> None:
+        """The pages from ``start`` to ``end`` in which anything is here."""
+        bits = self._log.bitfield
+        for page in range(start // PAGE, (end + PAGE - 1) // PAGE):
+            if bits.count(page * PAGE, (page + 1) * PAGE):
+                say(self._port, wire.BitfieldMessage(page * PAGE, bits.page(page)))
