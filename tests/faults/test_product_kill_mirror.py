@@ -14,7 +14,7 @@ from tests.faults.workers import mirroring, sharing
 from tests.faults.workers.children import CYCLES, Child
 from tests.faults.workers.content import file_content, version_of
 
-FILES = 40
+FILES = 80
 
 
 class Folder:
@@ -115,7 +115,7 @@ def test_a_folder_that_a_drive_goes_into(tmp_path: Path) -> None:
     child.wait_for("whole")
     child.finish()
     assert child.exitcode == 0 and folder.check() == FILES
-    assert not [path for path in folder.top.rglob(PARTIAL + "*")], "leftovers of killed runs"
+    assert not list(folder.top.rglob(PARTIAL + "*")), "leftovers of killed runs"
     sharer.kill()
     print(f"{CYCLES} kills, {cut} of them in the middle, {whole + 1} times whole")
     assert cut > CYCLES // 4

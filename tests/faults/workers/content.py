@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-SIZES = (100, 100, 100, 1000, 1000, 5000, 20_000, 65_536, 300_000)
+SIZES = (100,) * 8 + (1000,) * 6 + (5000,) * 3 + (20_000,) * 2 + (65_536, 300_000)
 """Bytes of blocks: small ones travel in the journal, large ones go in place."""
 FILE_SIZES = (0, 100, 100, 4000, 40_000, 65_536, 70_000, 300_000)
 

@@ -59,13 +59,13 @@ async def out_of_drive(
     store = await Store.open(Path(directory))
     async with Drive(store, bytes.fromhex(key), encryption_key=KEY) as drive:
         here = 0
-        for number in range(files if drive.version else 0):
+        for number in range(files if drive.core.length else 0):
             with suppress(BlockNotAvailable):
                 version_of(path_of(number), await drive.get(path_of(number), wait=False))
                 here += 1
         report("checked", files=here)
         await dial(f"127.0.0.1:{port}", key_pair(), on_open=store.attach)
-        await drive.update(wait=not drive.version, timeout=30)
+        await drive.update(wait=not drive.core.length, timeout=30)
         done = await drive.mirror_to(Path(folder), timeout=30)
         assert not done.refused and done.files == files
         assert len(await _versions(drive)) == files

@@ -1,0 +1,70 @@
+"""Power cuts while appending to private logs and putting files: nothing acknowledged is lost.
+
+Only acks received before the cut count: one that arrives later may be of a sync that raced it.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from holdfast.store import Store
+from tests.faults.disks import LoopDisk
+from tests.faults.workers import appending
+from tests.faults.workers.appending import FAILED, Acks
+from tests.faults.workers.children import Child
+
+CYCLES = int(os.environ.get("HOLDFAST_CYCLES") or (200 if os.environ.get("CI") else 20))
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[LoopDisk]:
+    made = LoopDisk(tmp_path, megabytes=1024)
+    yield made
+    made.unmount()
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(60 + 2 * CYCLES)
+async def test_nothing_acknowledged_is_lost(
+    disk: LoopDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOLDFAST_STATE", str(disk.mounted / "state"))
+    seed = random.randrange(1 << 32)
+    print("seed", seed)
+    chance = random.Random(seed)
+    store = disk.mounted / "store"
+    acks = Acks()
+    early = 0
+
+    def start() -> Child:
+        number = chance.randrange(1 << 32)
+        return Child(appending.main, str(store), number, acks, state=disk.mounted / "state")
+
+    for _ in range(CYCLES):
+        child = start()
+        if chance.random() < 0.8:
+            child.wait_for("ready")
+            time.sleep(chance.random() * 0.2)
+        else:  # the cut hits the making of the store, or its recovery
+            time.sleep(chance.random() * 0.06)
+            early += 1
+        lines = list(child.collect())
+        disk.cut()
+        if chance.random() < 0.3:  # a disk that is gone is reported, whatever was going on
+            time.sleep(0.1)
+        child.kill()
+        assert child.exitcode in (-9, FAILED), "the child found something wrong, see its output"
+        assert not [line for line in lines if line["what"] == "failed"], lines[-1]
+        disk.power_on()
+        acks.note(lines)
+    print(f"{CYCLES} cuts, {early} of them early: {len(acks.logs)} logs, {len(acks.files)} files")
+    assert len(acks.logs) >= 2 and acks.files
+    opened = await Store.open(store)
+    await appending.check(opened, acks)
+    await opened.close()
