@@ -42,6 +42,17 @@ def _words(thing: Any, *, whole: bool = False) -> str:
     return text.replace("``", "`")
 
 
+def _plain(parameter: inspect.Parameter) -> inspect.Parameter:
+    """With a function as its default shown by name: an address in memory means nothing."""
+    default = parameter.default
+    name = getattr(default, "__name__", None)
+    return (
+        parameter.replace(default=_Bare(name))
+        if callable(default) and name and default is not parameter.empty
+        else parameter
+    )
+
+
 def _signature(name: str, thing: Any) -> str:
     """The call as it is written, without ``self``."""
     try:
@@ -49,7 +60,9 @@ def _signature(name: str, thing: Any) -> str:
     except (ValueError, TypeError):
         return name
     parameters = [
-        p.replace(annotation=_Bare(p.annotation) if isinstance(p.annotation, str) else p.annotation)
+        _plain(p).replace(
+            annotation=_Bare(p.annotation) if isinstance(p.annotation, str) else p.annotation
+        )
         for p in found.parameters.values()
         if p.name not in ("self", "cls")
     ]

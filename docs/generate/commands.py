@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from holdfast.cli.app import VERBS, cli
@@ -22,12 +24,13 @@ JSON object ([json.md](json.md)); a failed run ends with one sentence, a hint, a
 
 def help_of(verb: str | None) -> str:
     """What ``holdfast [VERB] --help`` prints."""
-    top = click.Context(cli, info_name="holdfast", terminal_width=WIDTH)
+    settings: dict[str, Any] = {**cli.context_settings, "terminal_width": WIDTH}
+    top = click.Context(cli, info_name="holdfast", **settings)
     if verb is None:
         return cli.get_help(top)
     command = cli.get_command(top, verb)
     assert command is not None, verb
-    return command.get_help(click.Context(command, top, verb, terminal_width=WIDTH))
+    return command.get_help(click.Context(command, top, verb, **settings))
 
 
 def commands_page() -> str:
