@@ -47,9 +47,7 @@ def holdfast(*arguments: str | Path, **options: Any) -> Ran:
         text=True,
         timeout=PATIENCE,
         check=False,
-        **{"stdin": subprocess.DEVNULL} | options
-        if "input" not in options
-        else options,
+        **{"stdin": subprocess.DEVNULL} | options if "input" not in options else options,
     )
     return Ran(done.returncode, done.stdout, done.stderr)
 

@@ -6,6 +6,7 @@ Verbs are imported when they are used, so that ``holdfast --help`` answers at on
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import sys
 from typing import Any
@@ -92,6 +93,9 @@ def run(arguments: list[str] | None = None) -> None:
 
 
 def _status(arguments: list[str], ui: UI) -> int:
+    if not ui.debug:
+        # What is logged besides the error is for whoever looks for a fault.
+        logging.getLogger("holdfast").addHandler(logging.NullHandler())
     try:
         result: Any = cli.main(arguments, prog_name="holdfast", standalone_mode=False)
         sys.stdout.flush()
@@ -121,7 +125,8 @@ def _status(arguments: list[str], ui: UI) -> int:
 
 
 def _sentence(error: click.ClickException) -> str:
-    return printable(error.format_message())
+    words = printable(error.format_message())
+    return words if words.endswith((".", "?", "!")) else words + "."
 
 
 def _usage_hint(error: click.UsageError) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -38,7 +40,8 @@ class Child:
     async def stop(self) -> int:
         """Ask it to end; returns its status."""
         with contextlib.suppress(ProcessLookupError):
-            self._process.terminate()
+            # Not `terminate`: that may reap a child which is ending behind asyncio's back.
+            os.kill(self._process.pid, signal.SIGTERM)
         async with asyncio.timeout(PATIENCE):
             return await self.wait()
 

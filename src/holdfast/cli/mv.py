@@ -33,9 +33,7 @@ async def _mv(settings: Settings, text: str, to: str) -> None:
         drive = await open_own(node, source)
         path = _inside(to, source.name)
         moved = await drive.rename(source.path, path)
-        settings.ui.event(
-            "moved", path=source.path, to=path, files=moved, version=drive.version
-        )
+        settings.ui.event("moved", path=source.path, to=path, files=moved, version=drive.version)
         settings.ui.say(f"{printable(source.path)} -> {printable(path)} ({plural(moved, 'file')})")
 
 

@@ -6,21 +6,28 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from typing import Any, TypeVar
 
+from holdfast.cli.app import EXIT_INTERRUPTED
 from holdfast.cli.ui import UI
 
 Result = TypeVar("Result")
 
+TERMINATIONS = [getattr(signal, n) for n in ("SIGTERM", "SIGHUP") if hasattr(signal, n)]
+"""What a service manager sends, and a terminal that closes."""
 PATIENCE = 1.0
 """Seconds after which a wait says what it is for."""
 
 
 def run_async(coroutine: Coroutine[Any, Any, Result]) -> Result:
-    """Run to the end; Ctrl-C and SIGTERM cancel it, clean up, and raise KeyboardInterrupt."""
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(_until_terminated(coroutine))
+    """Run to the end; Ctrl-C, SIGTERM and SIGHUP cancel it, clean up, and exit with 130."""
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            return runner.run(_until_terminated(coroutine))
+    except KeyboardInterrupt:
+        # Not KeyboardInterrupt: click would print an empty line for it.
+        raise SystemExit(EXIT_INTERRUPTED) from None
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -43,7 +50,9 @@ async def _until_terminated(coroutine: Coroutine[Any, Any, Result]) -> Result:
         terminated = True
         main.cancel()
 
-    with _handling(signal.SIGTERM, stop):
+    with ExitStack() as stack:
+        for number in TERMINATIONS:
+            stack.enter_context(_handling(number, stop))
         try:
             return await coroutine
         except asyncio.CancelledError:
@@ -74,7 +83,9 @@ class _handling:
 async def until_stopped() -> None:
     """Wait for Ctrl-C or SIGTERM, and take it as a wish to end well (status 0)."""
     stopped = asyncio.Event()
-    with _handling(signal.SIGINT, stopped.set), _handling(signal.SIGTERM, stopped.set):
+    with ExitStack() as stack:
+        for number in (signal.SIGINT, *TERMINATIONS):
+            stack.enter_context(_handling(number, stopped.set))
         await stopped.wait()
 
 

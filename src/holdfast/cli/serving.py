@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 from holdfast.cli.runtime import until_stopped
@@ -10,6 +11,7 @@ from holdfast.cli.ui import UI, amount
 from holdfast.errors import HoldfastError, ListenError
 
 if TYPE_CHECKING:
+    from holdfast.hypercore.peer import Peer
     from holdfast.hyperdrive import Drive
     from holdfast.net import Connection
     from holdfast.node import Node
@@ -80,21 +82,23 @@ async def serve(drive: Drive, *, once: bool, seconds: float | None) -> None:
 
 
 async def _until_fetched(drive: Drive) -> None:
-    """A peer has all blocks of the drive's two logs and has then hung up."""
+    """Some peer has all blocks of the drive's two logs and has then hung up."""
     from typing import cast
 
     contents = cast("Core", (await drive.blobs()).core)
-    complete: set[bytes] = set()
+    seen: dict[tuple[bytes, Core], Peer] = {}
     while True:
-        await asyncio.sleep(LOOK)
-        here = {peer.remote_public_key for peer in drive.core.peers}
-        if complete - here:
-            return
-        for key in here:
-            if all(_has_all(core, key) for core in (drive.core, contents)):
-                complete.add(key)
+        for core in (drive.core, contents):
+            for peer in core.peers:
+                seen[peer.remote_public_key, core] = peer
+        for key in {key for key, _ in seen}:
+            pair = [seen.get((key, core)) for core in (drive.core, contents)]
+            if all(peer is not None and peer.closed and _has_all(peer) for peer in pair):
+                return
+        with contextlib.suppress(TimeoutError):
+            # Peers that come and go between two looks are noticed when they come.
+            await asyncio.wait_for(contents.next_change(), LOOK)
 
 
-def _has_all(core: Core, key: bytes) -> bool:
-    peers = [peer for peer in core.peers if peer.remote_public_key == key]
-    return not core.length or any(peer.remote_contiguous >= core.length for peer in peers)
+def _has_all(peer: Peer) -> bool:
+    return peer.claims.has_all(0, peer.log.local.length)

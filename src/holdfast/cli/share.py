@@ -88,9 +88,7 @@ async def _share(
         ui.event("stopped")
 
 
-async def _announce(
-    ui: UI, node: Node, drive: Drive, addresses: list[str], refused: int
-) -> None:
+async def _announce(ui: UI, node: Node, drive: Drive, addresses: list[str], refused: int) -> None:
     from holdfast.encoding import key_text
 
     files = size = 0

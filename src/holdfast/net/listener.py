@@ -61,9 +61,7 @@ class _Incoming(Connection):
     """An incoming connection: counted at the listener's gate from the first byte on."""
 
     def __init__(self, listener: Listener) -> None:
-        super().__init__(
-            False, listener._key_pair, admit=listener._admit, on_open=self._open_here
-        )
+        super().__init__(False, listener._key_pair, admit=listener._admit, on_open=self._open_here)
         self._listener = listener
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

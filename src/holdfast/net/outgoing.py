@@ -58,7 +58,7 @@ class Outgoing:
 
     def _pass_on(self) -> None:
         pieces, write, dead = self._pieces, self._transport.write, self._transport.is_closing
-        while pieces and not self._blocked and not dead():  # asyncio complains of writes to the dead
+        while pieces and not self._blocked and not dead():  # asyncio complains of such writes
             piece = pieces.popleft()
             self.waiting -= len(piece)
             # As a view, what the kernel leaves is not copied twice.
