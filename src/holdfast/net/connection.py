@@ -16,8 +16,8 @@ from typing import cast
 from holdfast.crypto import KeyPair
 from holdfast.errors import ClosedError, HandshakeError, HoldfastError, PeerUnreachable
 from holdfast.net.address import Address
-from holdfast.net.malloc import keep_freed_memory
 from holdfast.net.heartbeat import Heartbeat
+from holdfast.net.malloc import keep_freed_memory
 from holdfast.net.outgoing import Outgoing
 from holdfast.wire import Mux, SecretStream
 

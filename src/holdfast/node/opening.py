@@ -10,6 +10,7 @@ from typing import Any
 
 from holdfast.net import Limits, Policy
 from holdfast.node.node import Node
+from holdfast.storage import Durability
 from holdfast.store import Store
 
 
@@ -23,7 +24,7 @@ class Opening:
         listen: list[str],
         policy: Policy | None,
         limits: Limits | None,
-        durability: str,
+        durability: Durability,
     ) -> None:
         self._directory, self._passphrase = directory, passphrase
         self._listen, self._policy, self._limits = listen, policy, limits
@@ -67,7 +68,7 @@ def open(
     listen: str | Iterable[str] = (),
     policy: Policy | None = None,
     limits: Limits | None = None,
-    durability: str = "power",
+    durability: Durability = "power",
 ) -> Opening:
     """A node over the store in ``directory`` (made when missing; None keeps everything in memory).
 
