@@ -42,15 +42,20 @@ def _words(thing: Any, *, whole: bool = False) -> str:
     return text.replace("``", "`")
 
 
+def _written(annotation: Any) -> Any:
+    """An annotation as the source has it."""
+    text = getattr(annotation, "__forward_arg__", annotation)
+    return _Bare(text) if isinstance(text, str) else annotation
+
+
 def _plain(parameter: inspect.Parameter) -> inspect.Parameter:
-    """With a function as its default shown by name: an address in memory means nothing."""
+    """With a default that means something: no function's address, no thirty zero bytes."""
     default = parameter.default
-    name = getattr(default, "__name__", None)
-    return (
-        parameter.replace(default=_Bare(name))
-        if callable(default) and name and default is not parameter.empty
-        else parameter
-    )
+    if inspect.isfunction(default):
+        default = _Bare(default.__name__)
+    elif isinstance(default, bytes) and len(default) > 8:
+        default = _Bare("…")
+    return parameter.replace(default=default, annotation=_written(parameter.annotation))
 
 
 def _signature(name: str, thing: Any) -> str:
@@ -59,15 +64,8 @@ def _signature(name: str, thing: Any) -> str:
         found = inspect.signature(thing)
     except (ValueError, TypeError):
         return name
-    parameters = [
-        _plain(p).replace(
-            annotation=_Bare(p.annotation) if isinstance(p.annotation, str) else p.annotation
-        )
-        for p in found.parameters.values()
-        if p.name not in ("self", "cls")
-    ]
-    result = found.return_annotation
-    result = _Bare(result) if isinstance(result, str) else result
+    parameters = [_plain(p) for p in found.parameters.values() if p.name not in ("self", "cls")]
+    result = _written(found.return_annotation)
     call = f"{name}{inspect.Signature(parameters, return_annotation=result)}"
     return f"await {call}" if inspect.iscoroutinefunction(thing) else call
 
@@ -114,7 +112,7 @@ class _Page:
             if known:
                 inherited.add(self.said[id(known[0])])
             else:
-                rows.append(f"* `{shown}`: {_words(function)}")
+                rows.append(f"* `{shown}`: {_words(function)}".removesuffix(": "))
         if inherited:
             yield f"All of {', '.join(f'`{n}`' for n in sorted(inherited))}, and:\n"
         if rows:
@@ -134,6 +132,8 @@ def _members(owner: type) -> Iterator[tuple[str, str, Callable[..., Any]]]:
         home = next(base for base in owner.__mro__ if name in vars(base))
         if name.startswith("_") or not home.__module__.startswith("holdfast"):
             continue
+        if (getattr(member, "__doc__", "") or "").startswith("asyncio:"):
+            continue  # called by the event loop, not by people
         if isinstance(member, property) and member.fget is not None:
             yield name, name, member.fget
         elif isinstance(member, classmethod | staticmethod):
