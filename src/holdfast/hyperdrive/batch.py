@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from holdfast.errors import NotFoundError, PathError
+from holdfast.errors import NotFoundError, NotWritableError, PathError
 from holdfast.hyperdrive.blobs import Stored
 from holdfast.hyperdrive.entry import FileEntry, Value, file_entry
 from holdfast.hyperdrive.paths import folder as folder_path
@@ -31,6 +31,8 @@ class DriveBatch:
     """
 
     def __init__(self, state: State, durable: bool | None = None) -> None:
+        if not state.core.writable:
+            raise NotWritableError("This drive belongs to somebody else.")
         self._state = state
         self._durable = durable
         self._names = state.bee.sub(FILES).batch(durable=durable)
@@ -144,12 +146,11 @@ class DriveBatch:
         Raises `DiskFullError`, `StaleWriterError`.
         """
         try:
-            blobs = await self._state.blobs()  # the header of a new drive names its contents
+            await self._state.blobs()  # the header of a new drive names its contents
             await self._settle()
             await self._names.flush()
             if self._stored and self._durable is not False:
-                # The names are durable, so the contents before them are: peers may see both.
-                await blobs.core.sync()
+                self._state.publish()
         finally:
             await self.close()
 

@@ -32,18 +32,29 @@ class Blobs:
         blocks that nobody reads. Raises what the source raises, and as `Core.append`.
         """
         async with self._lock:
-            core = self.core
-            start, byte_start, size = core.length, core.byte_length, 0
+            start, byte_start, size = self.core.length, self.core.byte_length, 0
             end = start
-            async with aclosing(blocks_of(source)) as pieces:
-                async for blocks in pieces:
-                    end += len(blocks)
-                    if await core.append(blocks, durable=False) != end:
-                        raise LocalError(_SOMEBODY)
-                    size += sum(map(len, blocks))
-                    if progress is not None:
-                        progress(size)
+            try:
+                async with aclosing(blocks_of(source)) as pieces:
+                    async for blocks in pieces:
+                        if await self.core.append(blocks, durable=False) != end + len(blocks):
+                            raise LocalError(_SOMEBODY)
+                        end += len(blocks)
+                        size += sum(map(len, blocks))
+                        if progress is not None:
+                            progress(size)
+            except BaseException:
+                await self._drop(start, end)
+                raise
             return BlobId(start, byte_start, end - start, size)
+
+    async def _drop(self, start: int, end: int) -> None:
+        """Free the space of a content that came to nothing: no name will ever lead to it."""
+        if end > start:
+            dropping = asyncio.ensure_future(self.core.clear(start, end))
+            await asyncio.wait([dropping])
+            if not dropping.cancelled():
+                dropping.exception()  # the error that led here is the one to tell
 
     async def put_small(self, contents: list[bytes]) -> list[BlobId]:
         """Append contents of at most one block each in one step; returns where they lie."""

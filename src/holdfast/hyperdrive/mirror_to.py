@@ -26,7 +26,7 @@ from holdfast.hyperdrive.paths import check_link, check_names, under
 from holdfast.hyperdrive.paths import folder as folder_path
 from holdfast.hyperdrive.same import DiskFile, is_same
 from holdfast.hyperdrive.source import CHUNK
-from holdfast.hyperdrive.target import OutFile, Target
+from holdfast.hyperdrive.target import PARTIAL, OutFile, Target
 
 if TYPE_CHECKING:
     from holdfast.hyperdrive.view import DriveView
@@ -60,19 +60,25 @@ async def mirror_to(
     `NotFoundError`, `BlockNotAvailable` (after ``timeout`` seconds without a block).
     """
     source = await _source(view, folder)
-    with ThreadPoolExecutor(WORKERS, "holdfast-mirror") as pool:
+    pool = ThreadPoolExecutor(WORKERS, "holdfast-mirror")
+    target: Target | None = None
+    try:
         target = await asyncio.get_running_loop().run_in_executor(pool, Target, top)
-        try:
-            outlet = _Outlet(source, target, pool, Counter(progress), resume, durable, timeout)
-            outlet.ignored = ignorer(ignore)
-            outlet.cases = target.case_sensitive if case_sensitive is None else case_sensitive
-            if progress is not None:
-                await outlet.count()
-            if prune:
-                await outlet.prune()
-            await outlet.write_all()
-        finally:
+        outlet = _Outlet(source, target, pool, Counter(progress), resume, durable, timeout)
+        outlet.ignored = ignorer(ignore)
+        outlet.cases = target.case_sensitive if case_sensitive is None else case_sensitive
+        if progress is not None:
+            await outlet.count()
+        if prune:
+            await outlet.prune()
+        await outlet.write_all()
+        if durable:
+            await outlet.run(target.sync_folders)
+    finally:
+        pool.shutdown()  # nothing runs in it any more, see `_Outlet.run`
+        if target is not None:
             target.close()
+    outlet.counter.result.refused.sort(key=lambda refused: refused.path)
     return outlet.counter.result
 
 
@@ -130,8 +136,14 @@ class _Outlet:
         self._timeout = timeout
         self._taken: dict[str, str] = {}
 
-    async def _run(self, function: Callable[..., _T], *arguments: Any) -> _T:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
+    async def run(self, function: Callable[..., _T], *arguments: Any) -> _T:
+        """Run in a thread; when cancelled, the thread is out of it before this returns."""
+        future = asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            await asyncio.wait([future])
+            raise
 
     async def count(self) -> None:
         """Learn how much there is to do."""
@@ -143,13 +155,14 @@ class _Outlet:
 
     async def prune(self) -> None:
         """Remove files that the drive does not have, and folders that this leaves empty."""
-        for names in await self._run(lambda: list(self._target.walk())):
+        for names, is_folder in await self.run(lambda: list(self._target.walk())):
             path = "/" + "/".join(names)
             if self.ignored(path):
                 continue
-            if await self._in_drive(path):
-                continue
-            if await self._run(self._target.remove, names):
+            if is_folder:
+                await self.run(self._target.remove_folder, names)
+            elif not await self._in_drive(path):
+                await self.run(self._target.remove, names)
                 self.counter.result.removed += 1
 
     async def _in_drive(self, path: str) -> bool:
@@ -192,6 +205,8 @@ class _Outlet:
         path = entry.path[len(self._source.top) :]
         try:
             names = check_names(path)
+            if any(name.startswith(PARTIAL) for name in names):
+                raise PathError(f"{path!r} has a name that unfinished files have.")
             self._refuse_twins(path)
             if entry.linkname is not None:
                 await self._take_link(names, entry)
@@ -216,12 +231,12 @@ class _Outlet:
 
     async def _take_link(self, names: list[str], entry: FileEntry) -> None:
         link = await self._link_text(names, entry)
-        status = await self._run(self._target.status, names)
+        status = await self.run(self._target.status, names)
         is_link = status is not None and stat.S_ISLNK(status.st_mode)
-        if is_link and await self._run(self._target.read_link, names) == link:
+        if is_link and await self.run(self._target.read_link, names) == link:
             self.counter.result.unchanged += 1
             return
-        await self._run(self._target.link, names, link)
+        await self.run(self._target.link, names, link)
         self._note(status, 0)
 
     async def _link_text(self, names: list[str], entry: FileEntry) -> str:
@@ -243,17 +258,17 @@ class _Outlet:
         return False
 
     async def _take_file(self, names: list[str], entry: FileEntry) -> None:
-        status = await self._run(self._target.status, names)
+        status = None if self._target.empty else await self.run(self._target.status, names)
         size = await self._view.size(entry, timeout=self._timeout)
         if status is not None and self._resume:
-            file = DiskFile(self._target, names, status, self._run)
+            file = DiskFile(self._target, names, status, self.run)
             if await is_same(self._view, entry, size, file):
                 self.counter.result.unchanged += 1
                 self.counter.advance(entry.path, size)
                 return
         if size <= CHUNK:
             content = await self._view.get(entry, timeout=self._timeout)
-            await self._run(self._write_small, names, entry, content)
+            await self.run(self._write_small, names, entry, content)
             self.counter.advance(entry.path, size)
         else:
             await self._write_big(names, entry)
@@ -263,19 +278,26 @@ class _Outlet:
         out = self._target.create(names, executable=entry.executable)
         try:
             out.write([content[at : at + 65536] for at in range(0, len(content), 65536)])
-            out.finish(mtime_of(entry.metadata), durable=self._durable)
+            out.finish(mtime_of(entry.metadata), self._durable)
         except BaseException:
             out.abandon()
             raise
 
     async def _write_big(self, names: list[str], entry: FileEntry) -> None:
-        out = await self._run(lambda: self._target.create(names, executable=entry.executable))
+        out: OutFile | None = None
+
+        def begin() -> None:
+            nonlocal out
+            out = self._target.create(names, executable=entry.executable)
+
         try:
+            await self.run(begin)
+            assert out is not None
             await self._pour(entry, out)
-            mtime = mtime_of(entry.metadata)
-            await self._run(lambda: out.finish(mtime, durable=self._durable))
+            await self.run(out.finish, mtime_of(entry.metadata), self._durable)
         except BaseException:
-            await asyncio.shield(self._run(out.abandon))
+            if out is not None:
+                await asyncio.shield(self.run(out.abandon))
             raise
 
     async def _pour(self, entry: FileEntry, out: OutFile) -> None:
@@ -289,7 +311,7 @@ class _Outlet:
                 if have >= CHUNK:
                     if writing is not None:
                         await writing
-                    writing = asyncio.ensure_future(self._run(out.write, pieces))
+                    writing = asyncio.ensure_future(self.run(out.write, pieces))
                     self.counter.advance(entry.path, have)
                     pieces, have = [], 0
         finally:
@@ -297,7 +319,7 @@ class _Outlet:
                 await asyncio.wait([writing])
         if writing is not None:
             writing.result()
-        await self._run(out.write, pieces)
+        await self.run(out.write, pieces)
         self.counter.advance(entry.path, have)
 
     def _note(self, status: os.stat_result | None, size: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from holdfast.errors import NotFoundError, PathError
+from holdfast.errors import BlockNotAvailable, HoldfastError, NotFoundError, PathError
 from holdfast.hyperbee import Bee
 from holdfast.hyperdrive.blobs import Blobs
 from holdfast.hyperdrive.entry import FileEntry
@@ -87,8 +87,15 @@ class Names:
     async def _content(self, name: Name, wait: bool, timeout: float | None) -> FileEntry:
         found = await self.entry(name, follow=True, wait=wait, timeout=timeout)
         if found is None:
-            raise NotFoundError(f"There is no file {path_of(name)} in this version of the drive.")
+            raise self._missing(f"There is no file {path_of(name)} in this version of the drive.")
         return found
+
+    def _missing(self, message: str) -> HoldfastError:
+        """The error for a name that is not there, or for a drive of which nothing is known yet."""
+        core = self._state.core
+        if core.writable or core.length:
+            return NotFoundError(message)
+        return BlockNotAvailable("Nothing of this drive has come to this machine yet.")
 
     async def exists(self, name: Name) -> bool:
         """Whether there is a file or link of that name."""
@@ -102,14 +109,14 @@ class Names:
             size = await self.size(found, timeout=timeout)
             return Stat(top, "file" if found.linkname is None else "link", size, found)
         if top and await self._files.peek(gt=top + "/", lt=top + "0", timeout=timeout) is None:
-            raise NotFoundError(f"There is nothing under {top} in this version of the drive.")
+            raise self._missing(f"There is nothing under {top} in this version of the drive.")
         return Stat(top or "/", "folder", 0, None)
 
     async def size(self, name: Name, *, timeout: float | None = None) -> int:
         """Bytes of a file, without fetching its content. Raises `NotFoundError`."""
         found = await self.entry(name, timeout=timeout)
         if found is None:
-            raise NotFoundError(f"There is no file {path_of(name)} in this version of the drive.")
+            raise self._missing(f"There is no file {path_of(name)} in this version of the drive.")
         known = found.size
         if known is not None:
             return known
@@ -155,13 +162,14 @@ class Names:
         What lies below is passed over, not read.
         """
         top = folder_path(folder) + "/"
-        after, seen = top, None
+        bounds = inside(top[:-1])
         while True:
-            found = await self._files.peek(gt=after, lt=top[:-1] + "0", wait=wait, timeout=timeout)
+            found = await self._files.peek(wait=wait, timeout=timeout, **bounds)
             if found is None:
                 return
             name, slash, _ = found.key[len(top) :].partition("/")
-            after = top + name + ("0" if slash else "")
-            if name != seen:  # else a file whose name is also a folder's
-                yield name, None if slash else file_of(found)
-            seen = name
+            bounds = {"gte": top + name + ("0" if slash else "\0"), "lt": bounds["lt"]}
+            if not slash:
+                yield name, file_of(found)
+            elif await self._files.get(top + name, wait=wait, timeout=timeout) is None:
+                yield name, None  # else it came as a file already

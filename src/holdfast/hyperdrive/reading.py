@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 
-from holdfast.errors import DecodeError
+from holdfast.errors import BlockNotAvailable, DecodeError, SeekError
 from holdfast.hyperbee.core import Session
 from holdfast.hyperdrive.blockmap import MAX_MAP_BLOCKS, Piece, decode_map
 from holdfast.hyperdrive.blockmap import cut as cut_map
@@ -140,11 +140,25 @@ async def _seek(
     if wait and guess < blob.block_end and not core.has(guess):
         hint = core.download(guess, guess + 1)
     try:
+        await _reach(core, blob.block_end, wait, timeout)
         index, skip = await core.seek(blob.byte_offset + start, timeout=timeout)
+    except SeekError:
+        raise DecodeError(_LIE) from None
     except BaseException:
         if hint is not None:
             hint.close()
         raise
     if not blob.block_offset <= index < blob.block_end:
-        raise DecodeError("An entry of the drive does not say where its content is.")
+        raise DecodeError(_LIE)
     return index, skip
+
+
+async def _reach(core: Session, length: int, wait: bool, timeout: float | None) -> None:
+    """Wait until a log of somebody else is known to be so long."""
+    while core.length < length and not core.writable:
+        if not wait:
+            raise BlockNotAvailable("The content of this file is not on this machine.")
+        await core.update(wait=True, timeout=timeout)
+
+
+_LIE = "An entry of the drive does not say where its content is."

@@ -53,6 +53,8 @@ async def same_bytes(
 ) -> bool:
     """Whether a file holds the content of an entry; closes it."""
     with file:
+        if 0 <= (entry.size or -1) <= CHUNK:
+            return bool(await run(file.read, CHUNK + 1) == await view.get(entry, wait=wait))
         data, at = b"", 0
         async for chunk in view.read_stream(entry, wait=wait):
             if len(data) - at < len(chunk):

@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from holdfast.crypto import ROOT_NAMESPACE, blake2b_parts, namespace
 from holdfast.encoding import key_text
-from holdfast.errors import DecodeError
+from holdfast.errors import DecodeError, HoldfastError
 from holdfast.hyperbee import Bee, Header
 from holdfast.hyperbee.bee import PROTOCOL
 from holdfast.hypercore.manifest import Manifest, manifest_key, single_signer
@@ -54,6 +54,8 @@ class State:
         self.users = 0
         self._blobs: Blobs | None = None
         self._opening = asyncio.Lock()
+        self._publishing: asyncio.Task[None] | None = None
+        self._publish_again = False
 
     async def blobs(self, *, wait: bool = True, timeout: float | None = None) -> Blobs:
         """The contents, opened at first use: a remote drive must first tell where they are.
@@ -98,10 +100,28 @@ class State:
         if origin is not None:
             self.store.remember_writer(contents.key, origin[1], origin[0])
 
+    def publish(self) -> None:
+        """Let peers see contents whose names are durable, and so are they; nobody waits for it."""
+        self._publish_again = True
+        if self._publishing is None:
+            self._publishing = asyncio.create_task(self._publish(), name="publish contents")
+
+    async def _publish(self) -> None:
+        try:
+            while self._publish_again and self._blobs is not None:
+                self._publish_again = False
+                await self._blobs.core.sync()
+        except HoldfastError:
+            pass  # the next append meets the same trouble and tells it
+        finally:
+            self._publishing = None
+
     async def close(self) -> None:
         """One user less; the last one closes the logs."""
         self.users -= 1
         if self.users == 0:
+            if self._publishing is not None:
+                await asyncio.wait([self._publishing])
             if self._blobs is not None:
                 await self._blobs.close()
                 self._blobs = None

@@ -15,10 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from holdfast.crypto import blake2b
-from holdfast.errors import NotFoundError, PathError
+from holdfast.errors import PathError
+from holdfast.hyperdrive.mirror import plain_error
 
 PARTIAL = ".holdfast-"
-"""How names of unfinished files begin; no file of a drive may have such a name."""
+"""How names of unfinished files begin; nothing from a drive may have such a name."""
 _SUFFIX = ".part"
 ZEROS = bytes(1 << 16)
 _SMALL_HOLE = 4096
@@ -30,12 +31,16 @@ class Target:
     """A folder to write into; it is made when it is not there."""
 
     def __init__(self, path: Path) -> None:
-        path.mkdir(parents=True, exist_ok=True)
         try:
+            path.mkdir(parents=True, exist_ok=True)
             self._root = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        except NotADirectoryError:
-            raise NotFoundError(f"{path} is not a folder.") from None
+        except (FileExistsError, NotADirectoryError):
+            raise PathError(f"{str(path)!r} is not a folder.", "Name a folder.") from None
+        except OSError as error:
+            raise plain_error(str(path), error) from error
         self._touched: set[tuple[str, ...]] = set()
+        self.empty = not os.listdir(self._root)
+        """Whether nothing was in the folder when it was opened."""
         self.case_sensitive = self._tells_cases_apart()
 
     def close(self) -> None:
@@ -60,13 +65,10 @@ class Target:
     @contextmanager
     def folder(self, names: Sequence[str], *, create: bool = False) -> Iterator[int]:
         """An open folder below the top; OSError when a step is no folder or a symbolic link."""
-        current = os.open(".", _FOLDER, dir_fd=self._root)
+        current = os.dup(self._root)
         try:
             for name in names:
-                if create:
-                    with contextlib.suppress(FileExistsError):
-                        os.mkdir(name, dir_fd=current)
-                below = os.open(name, _FOLDER, dir_fd=current)
+                below = _step(current, name, create)
                 os.close(current)
                 current = below
             yield current
@@ -89,10 +91,9 @@ class Target:
 
     def create(self, names: Sequence[str], *, executable: bool) -> OutFile:
         """Begin a file that will get the last of the names."""
-        if names[-1].startswith(PARTIAL):
-            raise PathError(f"{names[-1]!r} is a name that unfinished files have.")
         with self.folder(names[:-1], create=True) as parent:
             self._refuse_folder(parent, names[-1])
+            self._touched.add(tuple(names[:-1]))
             return OutFile(os.dup(parent), names[-1], executable)
 
     def link(self, names: Sequence[str], target: str) -> None:
@@ -104,7 +105,15 @@ class Target:
                 os.unlink(temporary, dir_fd=parent)
             os.symlink(target, temporary, dir_fd=parent)
             os.replace(temporary, names[-1], src_dir_fd=parent, dst_dir_fd=parent)
-            os.fsync(parent)
+            self._touched.add(tuple(names[:-1]))
+
+    def sync_folders(self) -> None:
+        """Make names durable: a rename can revert in a power cut until its folder is synced."""
+        touched, self._touched = self._touched, set()
+        above = {names[:i] for names in touched for i in range(len(names))}
+        for names in sorted(touched | above):
+            with contextlib.suppress(FileNotFoundError), self.folder(names) as folder:
+                os.fsync(folder)
 
     def read_link(self, names: Sequence[str]) -> str:
         """Where a symbolic link leads."""
@@ -126,27 +135,40 @@ class Target:
         finally:
             os.close(descriptor)
 
-    def walk(self, names: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-        """All files and links below, each folder after what is in it; links are not followed."""
+    def walk(self, names: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], bool]]:
+        """Names of all files and links (False) and folders (True) below; links are not followed.
+
+        A folder comes after what is in it.
+        """
         with self.folder(names) as folder:
             found = sorted(os.listdir(folder))
             kinds = [stat.S_ISDIR(os.lstat(name, dir_fd=folder).st_mode) for name in found]
         for name, is_folder in zip(found, kinds, strict=True):
             if is_folder:
                 yield from self.walk((*names, name))
-            yield (*names, name)
+            yield (*names, name), is_folder
 
-    def remove(self, names: Sequence[str]) -> bool:
-        """Remove a file or link, or a folder when it is empty; False for one that is not."""
+    def remove(self, names: Sequence[str]) -> None:
+        """Remove a file or link."""
         with self.folder(names[:-1]) as parent:
-            if not stat.S_ISDIR(os.lstat(names[-1], dir_fd=parent).st_mode):
-                os.unlink(names[-1], dir_fd=parent)
-                return True
-            try:
-                os.rmdir(names[-1], dir_fd=parent)
-            except OSError:
-                return False
-            return True
+            os.unlink(names[-1], dir_fd=parent)
+
+    def remove_folder(self, names: Sequence[str]) -> None:
+        """Remove a folder if it is empty."""
+        with self.folder(names[:-1]) as parent, contextlib.suppress(OSError):
+            os.rmdir(names[-1], dir_fd=parent)
+
+
+def _step(folder: int, name: str, create: bool) -> int:
+    """Open one folder in another."""
+    try:
+        return os.open(name, _FOLDER, dir_fd=folder)
+    except FileNotFoundError:
+        if not create:
+            raise
+    with contextlib.suppress(FileExistsError):  # another worker may have been quicker
+        os.mkdir(name, dir_fd=folder)
+    return os.open(name, _FOLDER, dir_fd=folder)
 
 
 class OutFile:
@@ -214,8 +236,8 @@ class OutFile:
                 rest = rest[written:]
         self._at += size
 
-    def finish(self, mtime: int | None, *, durable: bool) -> None:
-        """Make the file durable and give it its name."""
+    def finish(self, mtime: int | None, durable: bool) -> None:
+        """Make the content durable and give it its name (see `Target.sync_folders`)."""
         os.ftruncate(self._descriptor, self._at)
         if mtime is not None:
             os.utime(self._descriptor, ns=(mtime, mtime))

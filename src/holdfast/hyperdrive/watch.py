@@ -13,7 +13,7 @@ from holdfast.hyperdrive.state import FILES, State
 def watch(state: State, folder: str) -> AsyncIterator[FileChange]:
     """Changes in a folder from this call on; those made while the reader is busy come together.
 
-    When the writer took versions back, the changes are told against what is left of them.
+    When the writer took versions back, everything that is left is told anew.
     """
     files = state.bee.sub(FILES)
     bounds = inside(folder_path(folder))
@@ -25,8 +25,10 @@ def watch(state: State, folder: str) -> AsyncIterator[FileChange]:
                 async for found in now.diff(before, **bounds):
                     yield change(found)
             except BlockNotAvailable:
-                if before.intact:
+                if now.intact and before.intact:
                     raise
+                if not now.intact:
+                    continue  # the next step tells what is left
                 async for found in now.diff(1, **bounds):
                     yield change(found)
 
