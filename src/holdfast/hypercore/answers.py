@@ -1,4 +1,4 @@
-"""Answers to our requests: checked against what was asked and against the signed tree, then taken."""
+"""Answers to our requests: checked against the question and the signed tree, then taken."""
 
 from __future__ import annotations
 

@@ -34,8 +34,9 @@ class BlockQueue:
         """A reader stopped waiting."""
         if done in wanted.waiters:
             wanted.waiters.remove(done)
-        if not wanted.waiters and not wanted.in_flight:
-            self._wanted.pop(wanted.index, None)
+        idle = not wanted.waiters and not wanted.in_flight
+        if idle and self._wanted.get(wanted.index) is wanted:
+            del self._wanted[wanted.index]
 
     def _enqueue(self, wanted: WantedBlock) -> None:
         if not wanted.queued:
@@ -45,7 +46,7 @@ class BlockQueue:
     # -- asking ---------------------------------------------------------------------------------
 
     def fill(self, peer: Peer, skipped: dict[WantedBlock, None]) -> None:
-        """Fill the peer's window; ``skipped`` collects what somebody waits for and it cannot give."""
+        """Fill the peer's window; ``skipped`` collects what it cannot give to those who wait."""
         window = peer.asking.window
         for _ in range(len(self._queue)):
             if not window.open:

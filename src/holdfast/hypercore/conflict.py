@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 def evidence_of_conflict(log: Log, data: wire.Data) -> ConflictError | None:
-    """The error to freeze the log with, when ``data`` proves a second head; None when it proves nothing.
+    """The error to freeze the log with when ``data`` proves a second head, else None.
 
-    ``data`` must carry an upgrade from 0 at our fork; it is checked on its own, as if we held nothing.
+    ``data`` must carry an upgrade from 0 at our fork; it is checked as if we held nothing.
     """
     upgrade = data.upgrade
     if upgrade is None or not 0 < upgrade.length <= log.local.length:

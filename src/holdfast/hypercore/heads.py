@@ -21,7 +21,7 @@ class Heads:
         self._waiters: list[UpgradeDone] = []
 
     def want(self, done: UpgradeDone) -> None:
-        """``done(True)`` once the log has grown, ``done(False)`` when no connected peer has more."""
+        """``done(True)`` once the log has grown, ``done(False)`` when nobody connected has more."""
         self._waiters.append(done)
         self.check_waiters()
 
@@ -49,9 +49,10 @@ class Heads:
 
     def check_waiters(self) -> None:
         """Tell those who wait for a longer log once it is clear that no peer has one."""
-        if self._waiters and self._asked is None and not self._reorganising():
-            if not any(self._may_bring_more(peer) for peer in self._peers):
-                self.release(False)
+        if not self._waiters or self._asked is not None or self._reorganising():
+            return
+        if not any(self._may_bring_more(peer) for peer in self._peers):
+            self.release(False)
 
     def _may_bring_more(self, peer: Peer) -> bool:
         state, remote = self._log.local, peer.remote

@@ -190,7 +190,7 @@ class Log:
         self.on_unstage(error)
 
     def settle(self, ticket: int) -> bool:
-        """The backend is durable up to ``ticket``: show peers what that covers. True if it moved."""
+        """The backend is durable up to ``ticket``: show peers what it covers; True if it moved."""
         state = None
         while self._unsettled and self._unsettled[0][0] <= ticket:
             state = self._unsettled.popleft()[1]
@@ -275,7 +275,7 @@ class Log:
     def receive_block(self, index: int, data: Block) -> None:
         """Take the verified bytes of a block whose leaf was given to `receive_nodes`.
 
-        Raises `MissingNode` when a damaged tree hides where it belongs, `DiskFullError` like `flush`.
+        Raises `MissingNode` when a damaged tree hides where it belongs, and what `flush` raises.
         """
         self._received.add_block(index, data, self._offset)
         self.damaged_blocks.discard(index)
@@ -336,7 +336,7 @@ class Log:
     # -- giving up ------------------------------------------------------------------------------
 
     def clear(self, start: int, end: int) -> int:
-        """Forget the bytes of blocks ``start`` to ``end`` and free their space; returns bytes freed.
+        """Give up blocks ``start`` to ``end`` and free their disk space; returns the bytes freed.
 
         The tree stays, so the blocks can be fetched and checked again.
         """

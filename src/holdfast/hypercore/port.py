@@ -13,7 +13,7 @@ class ChannelPort(Protocol):
 
     @property
     def send(self) -> Callable[[int, list[bytes | memoryview]], object]:
-        """``send(number, parts)`` queues one message; nothing happens once the channel is closed."""
+        """``send(number, parts)`` queues one message; it does nothing on a closed channel."""
 
     @property
     def close(self) -> Callable[[], object]:

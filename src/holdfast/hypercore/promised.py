@@ -27,7 +27,7 @@ class PromisedNodes:
     def levels(
         self, index: int, head: int, node: Callable[[int], Node | None], trusting: bool
     ) -> tuple[int, bool]:
-        """How many levels above flat-tree ``index`` an answer has to prove, in a tree that ends at ``head``.
+        """How many levels above flat-tree ``index`` to have proven; the tree ends at ``head``.
 
         With ``trusting`` a node that is promised counts as known; what this request will bring is
         noted. Returns the levels and whether they rely on a promise.

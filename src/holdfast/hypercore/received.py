@@ -13,7 +13,7 @@ from holdfast.hypercore.staged import Block
 from holdfast.hypercore.tree import Node
 
 RECEIVE_BUFFER = 2 * 1024 * 1024
-"""Bytes of received blocks held in memory before they go to the backend (bounds a turn's memory)."""
+"""Bytes of received blocks held in memory before they are written (bounds a turn's memory)."""
 
 
 class Received:
@@ -50,7 +50,7 @@ class Received:
             known[node.index] = node
 
     def add_block(self, index: int, data: Block, locate: Callable[[int], int]) -> None:
-        """Take a block; ``locate(2 * index)`` finds its byte offset unless it follows the last one."""
+        """Take a block; unless it follows the last, ``locate(2 * index)`` is its byte offset."""
         expected, offset = self._next_offset
         if expected != index:
             offset = locate(2 * index)

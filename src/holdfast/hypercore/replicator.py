@@ -72,7 +72,7 @@ class Replicator:
         self.pump_soon()
 
     def want_upgrade(self, done: UpgradeDone) -> None:
-        """``done(True)`` once the log is longer, ``done(False)`` when no connected peer has more."""
+        """``done(True)`` once the log has grown, ``done(False)`` when nobody connected has more."""
         self._heads.want(done)
         self.pump_soon()
 

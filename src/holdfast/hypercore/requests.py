@@ -41,7 +41,7 @@ class WantedRange:
 
 
 class WantedSeek:
-    """The block that holds byte ``position``, not counting ``padding`` extra bytes of each block."""
+    """The block that holds byte ``position``, ``padding`` bytes of each block not counted."""
 
     __slots__ = ("position", "padding", "done", "in_flight", "tried")
 

@@ -60,7 +60,7 @@ class Seeks:
                 seek.done(found, None)
 
     def _may_grow(self) -> bool:
-        """Whether a longer version may still come from the peers we have (or from the first one)."""
+        """Whether a longer version may still come, from the peers we have or from the first."""
         length = self._log.local.length
         if self._log.writable:
             return False

@@ -1,4 +1,4 @@
-"""Telling the other side which blocks are here: all at once, as they come and go, and when asked."""
+"""Telling the other side which blocks are here: at first, as they come and go, and when asked."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PAGE = 32768
 """Blocks in one bitfield message."""
 
 LAST_BLOCKS = 256
-"""News this close to the end of the log are told unasked: live readers wait there (as JavaScript)."""
+"""News this close to the end is told unasked: live readers wait there (as in JavaScript)."""
 
 MAX_WANTS = 512
 """Wants remembered of one peer; with more it hears everything (the JavaScript limit)."""
@@ -47,7 +47,7 @@ class Telling:
             return
         shared = self._log.shared
         if self._contiguous == shared.length:
-            # Once for each length even to somebody who has it all: so a writer learns of its copies.
+            # Once for each length even to who has it all: so a writer learns of complete copies.
             if self._complete != (shared.fork, shared.length):
                 self._tell_contiguous()
         elif self._wanted(start, start + count) and not self._claims.has_all(start, start + count):

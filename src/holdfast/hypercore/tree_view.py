@@ -12,13 +12,17 @@ from holdfast.hypercore.tree import Node, NodeSource
 
 
 class InvalidRequest(RemoteError):
-    """A request that no honest reader of this tree makes."""
+    """A request that no honest reader of this tree makes: refused, and counted against the peer."""
 
     code = "bad-request"
 
 
 class MissingNode(InvalidRequest):
-    """A tree node that is needed is not held here; the peer is not to blame."""
+    """A tree node that is needed is not held here (yet, or any more). Nobody is to blame.
+
+    Answered like a block that is not here. It is an `InvalidRequest` because a peer that asks
+    beyond what we announced meets it too; who must tell them apart catches this one first.
+    """
 
     code = "missing-node"
 
@@ -27,15 +31,24 @@ class TreeView(NodeSource, Protocol):
     """One version of a log's tree. ``roots`` cover ``length`` blocks; sizes are bytes as stored."""
 
     @property
-    def fork(self) -> int: ...
+    def fork(self) -> int:
+        """Grows with each truncation."""
+
     @property
-    def length(self) -> int: ...
+    def length(self) -> int:
+        """Blocks under the roots."""
+
     @property
-    def byte_length(self) -> int: ...
+    def byte_length(self) -> int:
+        """Bytes under the roots."""
+
     @property
-    def roots(self) -> Sequence[Node]: ...
+    def roots(self) -> Sequence[Node]:
+        """The full subtrees from left to right."""
+
     @property
-    def signature(self) -> bytes | None: ...
+    def signature(self) -> bytes | None:
+        """Over the roots, length and fork; None where nobody asks for it."""
 
 
 def need(tree: NodeSource, index: int) -> Node:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-from holdfast.hypercore.log import Block, Log
+from holdfast.hypercore.log import Log
+from holdfast.hypercore.staged import Block
 from holdfast.storage import Storage
 
 SYNC_DELAY = 0.05
@@ -27,7 +28,10 @@ class Committer:
         log.on_unstage = self._unstaged
 
     async def append(self, blocks: Sequence[Block], *, durable: bool) -> int:
-        """Append; returns the new length. Raises `DiskFullError`, `NotWritableError`, `ConflictError`."""
+        """Append; returns the new length, which others may have grown beyond already.
+
+        Raises `DiskFullError`, `NotWritableError`, `ConflictError`; nothing is appended then.
+        """
         length = self._log.stage(blocks)
         if not durable:
             self._commit(durable=False)
@@ -42,7 +46,7 @@ class Committer:
         return length
 
     def append_now(self, blocks: Sequence[Block]) -> int:
-        """Append without waiting for the disk: survives the death of the process, not yet a power cut."""
+        """Append without waiting: survives the death of the process, not yet a power cut."""
         length = self._log.stage(blocks)
         self._commit(durable=False)
         self._sync_later()

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from holdfast.crypto import KeyPair
-from holdfast.errors import (
-    ClosedError,
-    DamagedError,
-    NotWritableError,
-    SeekError,
-)
+from holdfast.errors import ClosedError, DamagedError, NotWritableError, SeekError
 from holdfast.hypercore.encryption import BlockCipher
-from holdfast.hypercore.log import Block
 from holdfast.hypercore.manifest import Manifest
 from holdfast.hypercore.peer import Peer
-from holdfast.hypercore.tree_view import local_seek
+from holdfast.hypercore.staged import Block
+from holdfast.store import reading
 from holdfast.store.download import Download
 from holdfast.store.extension import Extension
 
@@ -137,8 +131,9 @@ class Core:
     async def get(self, index: int, *, wait: bool = True, timeout: float | None = None) -> bytes:
         """A block, fetched from a peer when it is not here.
 
-        Raises `BlockNotAvailable` when it is not here and ``wait`` is false, no peer turns up within
-        ``timeout`` seconds; `SeekError` beyond the end of a snapshot or of a log of ours.
+        Raises `BlockNotAvailable` when it is not here and ``wait`` is false or no peer brings it
+        within ``timeout`` seconds; `SeekError` beyond the end of a snapshot or of a log of ours;
+        `DamagedError` when its bytes on disk are damaged and nobody connected has the block.
         """
         if self._snapshot is not None and index >= self._snapshot[0]:
             raise self._outside(index)
@@ -155,33 +150,11 @@ class Core:
             raise self._outside(index)
         if not wait:
             raise self._opened.replicator.unavailable()
-        stored = await self._fetch(index, timeout)
+        stored = await reading.fetch(self._opened, index, timeout)
         return bytes(stored) if self.encryption_key is None else self._decrypt(index, stored)
 
     def _outside(self, index: int) -> SeekError:
         return SeekError(f"Block {index} is outside this log of {self.length} blocks.")
-
-    async def _fetch(self, index: int, timeout: float | None) -> Block:
-        replicator = self._opened.replicator
-        future: asyncio.Future[Block] = asyncio.get_running_loop().create_future()
-
-        def done(value: Block | None, error: Exception | None) -> None:
-            if future.done():
-                return
-            if error is not None:
-                future.set_exception(error)
-            elif value is not None:
-                future.set_result(value)
-
-        self._opened.wake()
-        wanted = replicator.want_block(index, done)
-        try:
-            return await asyncio.wait_for(future, timeout)
-        except TimeoutError:
-            raise replicator.unavailable() from None
-        finally:
-            if not future.done() or future.cancelled():
-                replicator.unwant_block(wanted, done)
 
     def has(self, start: int, end: int | None = None) -> bool:
         """Whether block ``start`` (or all of ``start`` to ``end``) is here."""
@@ -190,54 +163,19 @@ class Core:
         return self._log.bitfield.count(start, end) == end - start
 
     async def seek(self, position: int, *, timeout: float | None = None) -> tuple[int, int]:
-        """The block that holds byte ``position``, and the offset in it; fetches tree nodes as needed."""
-        found = local_seek(self._log.local, position, self.padding)
-        if found is not None:
-            return found
-        future: asyncio.Future[tuple[int, int]] = asyncio.get_running_loop().create_future()
+        """The block that holds byte ``position``, and the offset in it.
 
-        def done(value: tuple[int, int] | None, error: Exception | None) -> None:
-            if future.done():
-                return
-            if error is not None:
-                future.set_exception(error)
-            elif value is not None:
-                future.set_result(value)
-
-        self._opened.wake()
-        self._opened.replicator.want_seek(position, self.padding, done)
-        try:
-            return await asyncio.wait_for(future, timeout)
-        except TimeoutError:
-            raise self._opened.replicator.unavailable() from None
+        Raises `SeekError` beyond the end, `BlockNotAvailable` when no peer can tell within
+        ``timeout`` seconds.
+        """
+        return await reading.seek(self._opened, position, self.padding, timeout)
 
     async def update(self, *, wait: bool = False, timeout: float | None = None) -> bool:
         """Ask connected peers for a longer version; True when the log grew.
 
         With ``wait`` it returns only once the log grew (or `BlockNotAvailable` after ``timeout``).
         """
-        replicator = self._opened.replicator
-        self._opened.wake()
-        before = (self._log.local.fork, self._log.local.length)
-
-        async def once() -> bool:
-            while True:
-                future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-                replicator.want_upgrade(
-                    lambda grew: None if future.done() else future.set_result(grew)
-                )
-                await future
-                state = self._log.local
-                if (state.fork, state.length) != before:
-                    return True
-                if not wait:
-                    return False
-                await self._opened.next_change()
-
-        try:
-            return await asyncio.wait_for(once(), timeout)
-        except TimeoutError:
-            raise replicator.unavailable() from None
+        return await reading.update(self._opened, wait, timeout)
 
     def download(self, start: int = 0, end: int | None = None) -> Download:
         """Begin to fetch blocks ``start`` to ``end`` (None: all there will ever be)."""
@@ -255,7 +193,8 @@ class Core:
         death of this process. Peers see it only when it is durable. Raises `NotWritableError`,
         `DiskFullError`, `StaleWriterError`.
         """
-        batch = [blocks] if isinstance(blocks, bytes | bytearray | memoryview) else list(blocks)
+        batch: list[Block] = []
+        batch += [blocks] if isinstance(blocks, bytes | bytearray | memoryview) else blocks
         if self._snapshot is not None:
             raise NotWritableError("A snapshot cannot be changed.", "Append to the log itself.")
         if self._closed:
@@ -278,7 +217,10 @@ class Core:
         await self._opened.committer.sync()
 
     async def truncate(self, length: int, fork: int | None = None) -> None:
-        """Cut the log to ``length`` blocks; readers follow to the new fork. Durable when it returns."""
+        """Cut the log to ``length`` blocks; readers follow to the new fork.
+
+        Durable when it returns. Raises `NotWritableError`, `StaleWriterError`.
+        """
         if self._snapshot is not None:
             raise NotWritableError("A snapshot cannot be changed.")
         self._opened.guard.check()
@@ -287,7 +229,10 @@ class Core:
         await self._opened.committer.sync()
 
     async def clear(self, start: int, end: int | None = None) -> int:
-        """Free the disk space of blocks held here; they can be fetched again. Returns bytes freed."""
+        """Free the disk space of blocks (of one, without ``end``); returns the bytes freed.
+
+        They can be fetched again from whoever holds them.
+        """
         await self.sync()
         freed = self._log.clear(start, start + 1 if end is None else end)
         await self._opened.committer.sync()
@@ -319,7 +264,7 @@ class Core:
         return self._listen(self._opened.append_listeners, callback)
 
     def on_truncate(self, callback: Callable[[int], None]) -> Callable[[], None]:
-        """Call back with the first length no longer valid when the log is cut; returns how to stop it."""
+        """Call back with the new length when the log is cut; returns how to stop it."""
         return self._listen(self._opened.truncate_listeners, callback)
 
     def _listen(self, listeners: list[_T], callback: _T) -> Callable[[], None]:
@@ -361,6 +306,3 @@ class Core:
             self.key, self.encryption_key, compat=self.compat, is_block_key=self._is_block_key
         )
         return self._cipher
-
-
-__all__ = ["Core"]

@@ -10,7 +10,7 @@ from holdfast.hypercore.replicator import Replicator
 
 
 class Extension:
-    """A named extension of a log's channel. Messages may be lost with the connection, never reordered.
+    """A named extension of a log's channel. Messages may be lost with it, but never change order.
 
     On the wire a message is a length-prefixed buffer, as JavaScript's ``registerExtension`` has it
     unless told otherwise.

@@ -29,14 +29,14 @@ class WriterGuard:
         published = self._storage.highwater(self._log.key)
         if published is not None and published > (state.fork, state.length):
             raise StaleWriterError(
-                f"This store holds {state.length} blocks of a log of yours, but {published[1]} were "
-                "already published from here: it is an older copy.",
-                "Connect to somebody who has the newer blocks; they are fetched and writing goes on.",
+                f"This store holds {state.length} blocks of a log of yours, but {published[1]} were"
+                " already published from here: it is an older copy.",
+                "Connect to somebody who has the newer blocks; then fetch them and go on writing.",
             )
         for peer in self._replicator.peers:
             if (peer.remote.fork, peer.remote.length) > (state.fork, state.length):
                 raise StaleWriterError(
-                    "A peer holds a longer version of this log of yours: this store is an older copy.",
+                    "A peer holds a longer version of this log of yours: this is an older copy.",
                     "Wait until the newer blocks have been fetched, then try again.",
                 )
         if self._storage.moved and state.length and not self._confirmed_by_peer():

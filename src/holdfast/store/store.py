@@ -10,7 +10,7 @@ from holdfast.crypto import ROOT_NAMESPACE, KeyPair, derive_seed, key_pair, sub_
 from holdfast.errors import ClosedError
 from holdfast.hypercore.log import Log
 from holdfast.hypercore.manifest import Manifest, manifest_key, single_signer
-from holdfast.storage import MemoryStorage, Storage
+from holdfast.storage import Durability, MemoryStorage, Storage, open_storage
 from holdfast.store.attachments import Attachment, Link, Offers, offer_all
 from holdfast.store.core import Core
 from holdfast.store.open_log import OpenLog
@@ -37,18 +37,16 @@ class Store:
         directory: Path | str | None,
         *,
         passphrase: str | None = None,
-        durability: str = "power",
+        durability: Durability = "power",
     ) -> Store:
         """Open (or make) the store in a directory; None keeps everything in memory.
 
-        ``durability``: "power" acknowledges an append once a power cut cannot take it back, "process"
-        once the death of this process cannot. Raises `StoreBusyError`, `StoreVersionError`,
-        `PassphraseError`, `DamagedError`.
+        ``durability``: "power" acknowledges an append once a power cut cannot take it back,
+        "process" once the death of this process cannot. Raises `StoreBusyError`,
+        `StoreVersionError`, `PassphraseError`, `DamagedError`.
         """
         if directory is None:
             return cls(MemoryStorage(), durable=False)
-        from holdfast.storage import open_storage
-
         storage = open_storage(Path(directory), passphrase=passphrase, durability=durability)
         return cls(storage, durable=durability == "power")
 
@@ -167,7 +165,7 @@ class Store:
     # -- connections ----------------------------------------------------------------------------
 
     def attach(self, connection: Link, *, offers: Offers = offer_all) -> None:
-        """Exchange logs over a connection: those ``offers(discovery_key, remote_public_key)`` allows."""
+        """Exchange logs over a connection, those that ``offers`` allows (see `Offers`)."""
         attachment = Attachment(self, connection, offers)
         self._attachments.append(attachment)
         connection.on_close(lambda *reason: self._detach(attachment))
@@ -247,6 +245,3 @@ class Namespace:
     def derive_key_pair(self, name: str) -> KeyPair:
         """The signing pair of a name in this namespace."""
         return self.store.derive_key_pair(name, self.id)
-
-
-__all__ = ["Namespace", "Store"]
