@@ -33,6 +33,8 @@ ACCEPTED_BYTES = (3 + 96) + (3 + 56)
 
 log = logging.getLogger(__name__)
 
+_CLOSED_HINT = "It may be something else than a peer, or not let this node connect."
+
 OnClose = Callable[[HoldfastError], object]
 Admit = Callable[["Connection"], None]
 
@@ -229,7 +231,11 @@ class Connection(asyncio.BufferedProtocol):
     def eof_received(self) -> None:
         """asyncio: the other side has finished; so do we."""
         if not self.opened:
-            self._end(HandshakeError("The other side closed the connection during the handshake."))
+            self._end(
+                HandshakeError(
+                    "The other side closed the connection during the handshake.", _CLOSED_HINT
+                )
+            )
 
     def connection_lost(self, error: Exception | None) -> None:
         """asyncio: the socket is gone."""
