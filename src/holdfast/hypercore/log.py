@@ -50,6 +50,9 @@ class Log:
         self.discovery_key = discovery_key(key)
         self.key_pair = key_pair
         self.frozen: ConflictError | None = None
+        self.doubt: DamagedError | None = None
+        """Somebody else's log whose end on disk is damaged: nothing of it counts until a peer shows
+        it again, and what is on disk is left alone until then."""
         self.damaged_blocks: set[int] = set()
         self.on_change: Callable[[], None] = _nothing
         """Called when ``shared`` has a new length or fork."""
@@ -76,7 +79,7 @@ class Log:
         self._staged = Staged(self.local)
 
     def _load(self) -> TreeState:
-        """The signed end on disk; for a reader nothing at all, rather than an end in doubt."""
+        """The signed end on disk; for a reader nothing yet, rather than an end in doubt."""
         state = load_head(self.node, self.backend.head, self.verifier)
         if state is not None:
             return state
@@ -85,7 +88,10 @@ class Log:
                 f"The signed end of log {self.key.hex()[:16]}… does not match what is on disk.",
                 "Restore this store from a copy, or fetch the log again from somebody who has it.",
             )
-        self.backend.write(Change(truncate=0), durable=True)
+        self.doubt = DamagedError(
+            f"The signed end of log {self.key.hex()[:16]}… is damaged on disk.",
+            "It is fetched again when somebody who has it is connected.",
+        )
         self.bitfield = Bitfield()
         self.contiguous_length = 0
         return TreeState(self.node)
@@ -105,7 +111,7 @@ class Log:
     def node(self, index: int) -> Node | None:
         """A tree node, or None when it is unknown or its record is damaged."""
         found = self._received.nodes.get(index)
-        if found is not None:
+        if found is not None or self.doubt is not None:
             return found
         try:
             return self.backend.node(index)
@@ -122,6 +128,8 @@ class Log:
         Raises `DamagedError` when the bytes on disk do not match the signed tree.
         """
         if not self.bitfield.get(index):
+            if self.doubt is not None:
+                raise self.doubt
             return None
         pending = self._received.blocks.get(index)
         if pending is not None:
@@ -227,6 +235,7 @@ class Log:
         change.truncate = keep
         change.head = _head(state)
         ticket = self.backend.write(change, durable=True)
+        self.doubt = None
         dropped = self.local.length - keep
         if dropped > 0:
             self.drop(keep, dropped)
@@ -261,6 +270,9 @@ class Log:
 
     def receive_upgrade(self, state: TreeState) -> None:
         """Take a verified longer tree of this fork; `receive_nodes` has taken its nodes before."""
+        if self.doubt is not None:
+            self.backend.write(Change(truncate=0), durable=True)
+            self.doubt = None
         self._adopt(state)
         self.unstage(
             StaleWriterError("Somebody holds a longer version of this log; it was taken over.")

@@ -83,7 +83,9 @@ class Core:
 
     @property
     def length(self) -> int:
-        """Number of blocks."""
+        """Number of blocks. Raises `DamagedError` while the end on disk is in doubt."""
+        if self._log.doubt is not None:
+            raise self._log.doubt
         return self._log.local.length if self._snapshot is None else self._snapshot[0]
 
     @property
@@ -120,10 +122,19 @@ class Core:
     # -- reading --------------------------------------------------------------------------------
 
     def get_local(self, index: int) -> bytes | None:
-        """A block that is here, or None. Raises `DamagedError` when its bytes fail their check."""
+        """A block that is here, or None.
+
+        Raises `DamagedError` when its bytes on disk are damaged and nobody connected has the block.
+        """
         if self._closed:
             raise ClosedError("This session is closed.")
-        data = self._log.block(index)
+        try:
+            data = self._log.block(index)
+        except DamagedError:
+            if not any(peer.claims.has(index) for peer in self._opened.replicator.peers):
+                raise
+            self._log.forget(index)
+            return None
         if data is None or self.encryption_key is None:
             return data
         return self._decrypt(index, data)
@@ -137,16 +148,10 @@ class Core:
         """
         if self._snapshot is not None and index >= self._snapshot[0]:
             raise self._outside(index)
-        try:
-            data = self.get_local(index)
-        except DamagedError:
-            if not any(peer.claims.has(index) for peer in self._opened.replicator.peers):
-                raise
-            self._log.forget(index)
-            data = None
+        data = self.get_local(index)
         if data is not None:
             return data
-        if index < 0 or index >= self.length and self._log.writable:
+        if index < 0 or self._log.writable and index >= self.length:
             raise self._outside(index)
         if not wait:
             raise self._opened.replicator.unavailable()
