@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from holdfast.errors import (
     NotWritableError,
     PathError,
     PeerUnreachable,
+    StaleWriterError,
 )
 from tests.net.loopback import until
 from tests.node.nodes import LOOPBACK, sharing
@@ -215,3 +217,30 @@ async def test_discovery_keys_of_both_logs_are_known() -> None:
         drive = await node.drive(name="things")
         blobs = await drive.blobs()
         assert set(node.policy.offered) == {discovery_key(drive.key), blobs.core.discovery_key}
+
+
+async def test_an_older_copy_of_a_writer_catches_up_before_it_writes(tmp_path: Path) -> None:
+    home = tmp_path / "s"
+    async with holdfast.open(home) as node:
+        await (await node.drive(name="mine")).put("/1", b"1" * 100_000)
+    shutil.copytree(home, tmp_path / "backup")
+    async with holdfast.open(listen=LOOPBACK) as keeper:
+        async with holdfast.open(home, listen=LOOPBACK) as node:
+            drive = await node.drive(name="mine")
+            await drive.put("/2", b"2" * 100_000)
+            await node.share(drive)
+            copy = await keeper.drive(node.link(drive))
+            await copy.download()
+            await keeper.share(copy)
+        shutil.rmtree(home)
+        shutil.copytree(tmp_path / "backup", home)
+        async with holdfast.open(home) as node:
+            drive = await node.drive(name="mine")
+            with pytest.raises(StaleWriterError):
+                await drive.put("/3", b"3")
+            address = keeper.peers.listeners[0].addresses[0]
+            assert await asyncio.wait_for(node.catch_up(drive, address), 20)
+            await drive.put("/3", b"3" * 100_000)
+            assert [entry.path async for entry in drive.list()] == ["/1", "/2", "/3"]
+            assert await drive.get("/2") == b"2" * 100_000
+            assert not await node.catch_up(drive, address)

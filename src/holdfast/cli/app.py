@@ -39,6 +39,7 @@ VERBS = {
     "dial": "Connect to an address and show who answers.",
     "ping": "Measure round trips to a listening node.",
     "echo": "Send text or standard input to a listening node and get it back.",
+    "confirm": "Say that this copy of a store is the only one that will write.",
     "completion": "Print the completion script for a shell.",
 }
 """Every verb and what it does, in the order people meet them; each lives in ``cli/<verb>.py``."""

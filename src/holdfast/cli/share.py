@@ -39,6 +39,12 @@ class _Time(click.ParamType):  # type: ignore[type-arg]
     metavar="HOST:PORT",
     help="Where to serve (default: every interface, the port of last time).",
 )
+@click.option(
+    "--peer",
+    multiple=True,
+    metavar="HOST:PORT",
+    help="First fetch what is newer there (after restoring an older copy of the store).",
+)
 @click.option("--once", is_flag=True, help="Stop when somebody has fetched all of it.")
 @click.option("--expires", type=_Time(), default=None, help="Stop serving after 90s, 30m, 2h, 1d.")
 @common_options
@@ -49,6 +55,7 @@ def command(
     name: str | None,
     public: bool,
     listen: str | None,
+    peer: tuple[str, ...],
     once: bool,
     expires: float | None,
 ) -> None:
@@ -60,7 +67,11 @@ def command(
     """
     from holdfast.cli.runtime import run_async
 
-    run_async(_share(settings, paths, name, public or None, listen, once, expires))
+    run_async(
+        _share(
+            settings, paths, name or None, public or None, listen, peer, once=once, expires=expires
+        )
+    )
 
 
 async def _share(
@@ -69,6 +80,8 @@ async def _share(
     name: str | None,
     public: bool | None,
     listen: str | None,
+    peers: tuple[str, ...],
+    *,
     once: bool,
     expires: float | None,
 ) -> None:
@@ -80,6 +93,8 @@ async def _share(
     async with open_node(settings) as node:
         watch_connections(ui, node)
         drive = await node.drive(name=name or next(iter(taken)), public=public)
+        for peer in peers:
+            await node.catch_up(drive, peer)
         refused = await take_in(ui, drive, taken)
         addresses = await listen_on(node, listen)
         await node.share(drive)

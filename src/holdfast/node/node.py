@@ -190,6 +190,24 @@ class Node:
         """Bring a file or folder of an open drive into a folder on disk; see `fetching.fetch`."""
         return await fetch(self.peers, self._held[view.key], view, path, folder, **options)
 
+    async def catch_up(self, drive: Drive, address: Address | str) -> bool:
+        """Fetch what a peer has of a drive of ours that this store has not: it is an older copy.
+
+        Returns whether the drive grew; after that it can be written again. Raises as `connect`.
+        """
+        await self.connect(address)
+        held = self._held[drive.key]
+        if not await held.wait_peer(PEER_TIMEOUT):
+            return False
+        contents = cast(Core, (await drive.blobs()).core)
+        grew = await drive.update()
+        async with asyncio.timeout(PEER_TIMEOUT):
+            while grew and not contents.peers:
+                await contents.next_change()
+        await contents.update()
+        await drive.download()
+        return grew
+
     # -- sharing --------------------------------------------------------------------------------
 
     async def share(self, drive: Drive, *, to: Iterable[bytes] | None = None) -> None:
