@@ -1,0 +1,104 @@
+"""A flipped bit in any file of a store: what drives and logs give is right, or the store says so.
+
+What a reader holds is repaired from whoever has it. ``HOLDFAST_FLIPS`` says how many bits.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import tempfile
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from holdfast.store import Store
+from tests.faults.test_flips import Image
+from tests.faults.workers import flipped
+from tests.faults.workers.flipped import Findings, Keys
+from tests.support.links import joined
+
+FLIPS = int(os.environ.get("HOLDFAST_FLIPS", "400"))
+"""In all: a quarter for each kind of store."""
+
+
+@pytest.fixture
+def memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A directory that needs no disk, for speed."""
+    top = "/dev/shm" if Path("/dev/shm").is_dir() else None
+    with tempfile.TemporaryDirectory(prefix="holdfast-flips-", dir=top) as name:
+        monkeypatch.setenv("HOLDFAST_STATE", name + "/state")
+        yield Path(name)
+
+
+Try = Callable[[Path, Findings], Awaitable[None]]
+
+
+async def flip_bits(source: Path, memory: Path, attempt: Try) -> None:
+    """Flip bits of the store in ``source``, one at a time, and see what becomes of it."""
+    seed = random.randrange(1 << 32)
+    print("seed", seed)
+    chance = random.Random(seed)
+    image, store = Image(source), memory / "store"
+    findings = Findings()
+    wrong: list[str] = []
+    image.lay_out(store)
+    await attempt(store, findings)
+    assert findings == {"right": 1}, f"the untouched store is right, {findings}"
+    for _ in range(FLIPS // 4):
+        name = chance.choice([name for name, content in image.files.items() if content])
+        bit = position(image.files[name], chance)
+        image.lay_out(store, name, bit)
+        try:
+            await attempt(store, findings)
+        except Exception as error:
+            wrong.append(f"{name}, byte {bit >> 3}, bit {bit & 7}: {error!r}")
+    print(dict(findings))
+    assert not wrong, "\n".join(wrong)
+    assert findings["right"] > FLIPS // 40
+
+
+def position(content: bytes, chance: random.Random) -> int:
+    """A bit, mostly in a byte that means something."""
+    byte = chance.randrange(len(content))
+    for _ in range(50):
+        if chance.random() < 0.05 or content[byte]:
+            break
+        byte = chance.randrange(len(content))
+    return 8 * byte + chance.randrange(8)
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(60 + FLIPS)
+@pytest.mark.parametrize("kind", ["closed", "killed"])
+async def test_a_store_of_our_own(kind: str, memory: Path) -> None:
+    keys = await flipped.closed_and_killed(memory, flipped.fill)
+
+    async def attempt(store: Path, findings: Findings) -> None:
+        await flipped.try_own(store, keys, findings)
+
+    await flip_bits(memory / kind, memory, attempt)
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(60 + FLIPS)
+@pytest.mark.parametrize("kind", ["closed", "killed"])
+async def test_a_store_of_fetched_things(kind: str, memory: Path) -> None:
+    writer = await Store.open(None)
+    keys = await flipped.fill(writer)
+
+    async def fetched(store: Store) -> Keys:
+        link = joined(writer, store)
+        await flipped.fetch(store, keys)
+        link.cut()
+        return keys
+
+    await flipped.closed_and_killed(memory, fetched)
+    shutil.rmtree(memory / "state", ignore_errors=True)
+
+    async def attempt(store: Path, findings: Findings) -> None:
+        await flipped.try_fetched(store, keys, findings, writer)
+
+    await flip_bits(memory / kind, memory, attempt)
