@@ -96,7 +96,7 @@ def run(arguments: list[str] | None = None) -> None:
 def _status(arguments: list[str], ui: UI) -> int:
     if not ui.debug:
         # What is logged besides the error is for whoever looks for a fault.
-        logging.getLogger("holdfast").addHandler(logging.NullHandler())
+        logging.getLogger().addHandler(logging.NullHandler())
     try:
         result: Any = cli.main(arguments, prog_name="holdfast", standalone_mode=False)
         sys.stdout.flush()

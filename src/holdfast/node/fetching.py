@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -21,6 +22,8 @@ NOTICE = 1.0
 """Seconds without a sign of life after which the user is told what is waited for."""
 SIGN = 256
 """Bytes in one tick that count as a sign of life: keep-alives are fewer."""
+BUSY = 0.2
+"""Share of a tick that we compute ourselves (comparing large files) that counts as one, too."""
 
 _AGAIN = "Run the same command again when it is back: it goes on where it stopped."
 
@@ -105,6 +108,7 @@ class _Watch:
         self._held, self._patience, self._report, self._waiting = held, patience, report, waiting
         self._loop = asyncio.get_running_loop()
         self._alive_at = self._loop.time()
+        self._computed = time.process_time()
         self._told = False
 
     def progress(self, progress: Progress) -> None:
@@ -119,7 +123,8 @@ class _Watch:
 
     def look(self) -> None:
         """Was there a sign of life? Raises when there was none for too long."""
-        if self.meter.read() >= SIGN:
+        before, self._computed = self._computed, time.process_time()
+        if self.meter.read() >= SIGN or self._computed - before >= BUSY * TICK:
             self._alive()
             return
         quiet = self._loop.time() - self._alive_at
