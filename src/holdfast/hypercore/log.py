@@ -242,6 +242,8 @@ class Log:
         self._adopt(state)
         self._staged.reset(state)
         self.on_change()
+        if dropped > 0:
+            self.on_have(keep, dropped, True)
         return ticket
 
     def _adopt(self, state: TreeState) -> None:

@@ -6,6 +6,7 @@ from holdfast.hypercore import messages as wire
 from holdfast.hypercore.claims import WANT_BATCH, Claims
 from holdfast.hypercore.log import Log
 from holdfast.hypercore.port import ChannelPort, say
+from holdfast.hypercore.remote import Remote
 
 PAGE = 32768
 """Blocks in one bitfield message."""
@@ -24,11 +25,12 @@ class Telling:
     only those are told who asked about these blocks.
     """
 
-    __slots__ = ("_claims", "_complete", "_log", "_port", "_wants", "_wants_all")
+    __slots__ = ("_claims", "_complete", "_log", "_port", "_remote", "_wants", "_wants_all")
 
-    def __init__(self, log: Log, port: ChannelPort, claims: Claims) -> None:
+    def __init__(self, log: Log, port: ChannelPort, remote: Remote, claims: Claims) -> None:
         self._log = log
         self._port = port
+        self._remote = remote
         self._claims = claims
         self._complete = (-1, -1)
         self._wants: set[tuple[int, int]] = set()
@@ -50,8 +52,13 @@ class Telling:
             # Once for each length even to who has it all: so a writer learns of complete copies.
             if self._complete != (shared.fork, shared.length):
                 self._tell_contiguous()
-        elif self._wanted(start, start + count) and not self._claims.has_all(start, start + count):
+        elif self._wanted(start, start + count) and not self._known(start, start + count):
             say(self._port, wire.Range(False, start, count))
+
+    def _known(self, start: int, end: int) -> bool:
+        """Whether the peer holds these blocks itself. Claims of another fork are about others."""
+        same = self._remote.fork == self._log.shared.fork
+        return same and self._claims.has_all(start, end)
 
     def _wanted(self, start: int, end: int) -> bool:
         if self._wants_all or start + LAST_BLOCKS >= self._log.shared.length:
