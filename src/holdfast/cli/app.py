@@ -6,7 +6,6 @@ Verbs are imported when they are used, so that ``holdfast --help`` answers at on
 from __future__ import annotations
 
 import importlib
-import logging
 import os
 import sys
 from typing import Any
@@ -94,9 +93,6 @@ def run(arguments: list[str] | None = None) -> None:
 
 
 def _status(arguments: list[str], ui: UI) -> int:
-    if not ui.debug:
-        # What is logged besides the error is for whoever looks for a fault.
-        logging.getLogger().addHandler(logging.NullHandler())
     try:
         result: Any = cli.main(arguments, prog_name="holdfast", standalone_mode=False)
         sys.stdout.flush()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import ExitStack, asynccontextmanager
 from typing import Any, TypeVar
@@ -22,6 +24,9 @@ PATIENCE = 1.0
 
 def run_async(coroutine: Coroutine[Any, Any, Result]) -> Result:
     """Run to the end; Ctrl-C, SIGTERM and SIGHUP cancel it, clean up, and exit with 130."""
+    if "--debug" not in sys.argv:
+        # What is logged besides the error is for whoever looks for a fault.
+        logging.getLogger().addHandler(logging.NullHandler())
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             return runner.run(_until_terminated(coroutine))
