@@ -40,12 +40,14 @@ async def put_batch(drive: Drive, arguments: dict[str, Any]) -> None:
 async def put(store: Store, arguments: dict[str, Any]) -> dict[str, float]:
     drive = Drive(store, name="bench")
     await drive.ready()
-    work = {
-        "big": lambda: put_big(drive, arguments),
-        "small": lambda: put_small(drive, "/small", arguments),
-        "batch": lambda: put_batch(drive, arguments),
-    }[arguments["what"]]
-    seconds = await timed(work())
+    what = arguments["what"]
+    if what == "big":
+        work = put_big(drive, arguments)
+    elif what == "small":
+        work = put_small(drive, "/small", arguments)
+    else:
+        work = put_batch(drive, arguments)
+    seconds = await timed(work)
     return {
         "mbPerSecond": arguments["bigBytes"] / 1e6 / seconds,
         "filesPerSecond": arguments["count"] / seconds,

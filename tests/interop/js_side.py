@@ -12,9 +12,7 @@ from tests.interop.sides import Change, CoreInfo, Entry, Op, Pair, Read
 LONG = 600.0  # seconds that a bulk command may take on a busy machine
 
 
-def _source(
-    name: str | None, key: bytes | None, encryption_key: bytes | None
-) -> dict[str, str | None]:
+def _source(name: str | None, key: bytes | None, encryption_key: bytes | None) -> dict[str, Any]:
     return {
         "name": name,
         "key": key.hex() if key else None,
@@ -96,7 +94,7 @@ class JsBee(_Handle):
     async def get_many(self, keys: list[str]) -> list[str | None]:
         return list(await self._call("getMany", keys=keys))
 
-    async def list(self, *, reverse: bool = False, limit: int = -1, **bounds: str) -> list[Pair]:
+    async def items(self, *, reverse: bool = False, limit: int = -1, **bounds: str) -> list[Pair]:
         answer = await self._call("list", range=bounds, reverse=reverse, limit=limit)
         return [(key, value) for key, value in answer]
 
@@ -166,7 +164,7 @@ class JsDrive(_Handle):
             found["metadata"],
         )
 
-    async def list(self, folder: str = "/") -> list[str]:
+    async def paths(self, folder: str = "/") -> list[str]:
         return [one["path"] for one in await self._call("list", folder=folder)]
 
     async def diff(self, version: int) -> list[str]:

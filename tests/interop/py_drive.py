@@ -48,7 +48,7 @@ class PyView:
         size = found.blob and found.blob.byte_length
         return Entry(found.path, found.executable, found.linkname, size, found.metadata)
 
-    async def list(self, folder: str = "/") -> list[str]:
+    async def paths(self, folder: str = "/") -> list[str]:
         return [entry.path async for entry in self._view.list(folder)]
 
     async def diff(self, version: int) -> list[str]:

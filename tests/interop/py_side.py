@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from holdfast.errors import BlockNotAvailable
 from holdfast.hyperbee import Bee
@@ -108,7 +109,7 @@ class PyBee:
         found = await asyncio.gather(*(self._bee.get(key) for key in keys))
         return [entry and entry.value for entry in found]
 
-    async def list(self, *, reverse: bool = False, limit: int = -1, **bounds: str) -> list[Pair]:
+    async def items(self, *, reverse: bool = False, limit: int = -1, **bounds: Any) -> list[Pair]:
         entries = self._bee.iterate(reverse=reverse, limit=limit, **bounds)
         return [(entry.key, entry.value) async for entry in entries]
 

@@ -77,11 +77,11 @@ async def test_random_operations_read_by_the_other_side(one_pair: Pair) -> None:
         None,
         None,
     ]
-    assert await remote.list() == items(model)
-    assert await remote.list(reverse=True) == items(model)[::-1]
+    assert await remote.items() == items(model)
+    assert await remote.items(reverse=True) == items(model)[::-1]
     bounded = [(k, v) for k, v in items(model) if "b/" <= k < "d/00100"]
-    assert await remote.list(gte="b/", lt="d/00100") == bounded
-    assert await remote.list(gt=bounded[0][0], lte=bounded[-1][0], limit=7) == bounded[1:8]
+    assert await remote.items(gte="b/", lt="d/00100") == bounded
+    assert await remote.items(gt=bounded[0][0], lte=bounded[-1][0], limit=7) == bounded[1:8]
 
 
 async def test_versions_and_differences_seen_by_the_other_side(one_pair: Pair) -> None:
@@ -94,7 +94,7 @@ async def test_versions_and_differences_seen_by_the_other_side(one_pair: Pair) -
     assert await remote.update() == versions[-1]
     for version in random.Random(2).sample(versions[:-1], 3):
         old = await remote.checkout(version)
-        assert await old.list() == items(history[version])
+        assert await old.items() == items(history[version])
         seen = [(c.key, c.left, c.right) for c in await remote.diff(version)]
         assert seen == changes(history[version], model)
 
@@ -139,4 +139,4 @@ async def test_live_and_encrypted(pair: Pair) -> None:
         version = await bee.apply([("put", f"key {number}", "value"), ("del", f"key {number - 1}")])
         while await remote.update() < version:
             pass
-        assert await remote.list() == [(f"key {number}", "value")]
+        assert await remote.items() == [(f"key {number}", "value")]

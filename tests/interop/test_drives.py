@@ -49,8 +49,8 @@ async def test_entries_and_contents(pair: Pair, secret: bytes | None) -> None:
     assert await remote.entry("/gone") is None
     assert await remote.get("/notes/a.txt") == b"kia ora"
     assert await remote.get("/notes/empty") == b""
-    assert await remote.list() == ["/link", "/notes/a.txt", "/notes/empty", "/notes/run.sh"]
-    assert await remote.list("/notes") == ["/notes/a.txt", "/notes/empty", "/notes/run.sh"]
+    assert await remote.paths() == ["/link", "/notes/a.txt", "/notes/empty", "/notes/run.sh"]
+    assert await remote.paths("/notes") == ["/notes/a.txt", "/notes/empty", "/notes/run.sh"]
 
 
 @either
@@ -61,7 +61,7 @@ async def test_many_small_files(one_pair: Pair, secret: bytes | None) -> None:
     remote = await one_pair.reader.drive(key=drive.key, encryption_key=secret)
     await one_pair.connect()
     await remote.reach(await drive.version())
-    assert await remote.list() == small_paths(count)
+    assert await remote.paths() == small_paths(count)
     some = random.Random(1).sample(range(count), 50)
     found = await remote.read_many([f"/small/{i:05d}" for i in some])
     assert found == [whole(f"small/{i}", SMALL) for i in some]
@@ -110,7 +110,7 @@ async def test_reading_a_drive_that_is_still_written(pair: Pair) -> None:
             await remote.reach(version)
             expected = whole(f"file {number}", 1000 * number)
             assert await remote.read(f"/file/{number}") == expected
-    assert len(await remote.list("/file")) == count
+    assert len(await remote.paths("/file")) == count
 
 
 async def test_versions_and_differences(pair: Pair) -> None:
@@ -127,7 +127,7 @@ async def test_versions_and_differences(pair: Pair) -> None:
     await remote.reach(await drive.version())
     assert await remote.diff(early) == ["/added", "/changed", "/removed"]
     old = await remote.checkout(early)
-    assert await old.list() == ["/changed", "/kept", "/removed"]
+    assert await old.paths() == ["/changed", "/kept", "/removed"]
     assert await old.get("/changed") == b"before"
     assert await old.get("/removed") == b"was here"
     assert await remote.get("/changed") == b"after"
