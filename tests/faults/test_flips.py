@@ -119,8 +119,7 @@ async def crashed_unsynced(directory: Path) -> None:
         backend.write(Change(manifest=b"manifest of " + key), durable=False)
         writers.append(Writer(backend))
         writers[-1].append(*blocks[:3])
-    storage._engine.checkpoints.begin()
-    storage._engine.checkpoints.join()
+    storage._engine.checkpoints.run_all()
     for writer, blocks in zip(writers, BLOCKS, strict=True):
         writer.append(*blocks[3:])
     shutil.copytree(scratch, directory)

@@ -24,7 +24,8 @@ class StoreMachine(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.top = Path(tempfile.mkdtemp(prefix="holdfast-model-"))
+        memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
+        self.top = Path(tempfile.mkdtemp(prefix="holdfast-model-", dir=memory))
         self.loop = asyncio.new_event_loop()
         self.generation = 0
         self.disk = self._open()
@@ -160,4 +161,5 @@ def _compare(disk: Backend, memory: Backend) -> None:
 
 
 TestStore = StoreMachine.TestCase
-TestStore.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+_EXAMPLES = max(10, (settings.default.max_examples if settings.default else 50) // 2)
+TestStore.settings = settings(max_examples=_EXAMPLES, stateful_step_count=25, deadline=None)

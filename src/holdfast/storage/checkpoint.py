@@ -11,15 +11,15 @@ When a run fails (the disk is full), what was set aside is put back and tried ag
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from holdfast.errors import HoldfastError
 from holdfast.hypercore.backend import Head
 from holdfast.storage.core_backend import CoreBackend
-from holdfast.storage.core_files import DATA, FILE_NAMES, LEAVES, LEAVES_START, NODES, write_records
+from holdfast.storage.core_files import DATA, LEAVES, LEAVES_START, NODES, SUFFIXES, write_records
 from holdfast.storage.disk import sync_paths
 from holdfast.storage.index import Index, IndexUpdate, Meta
 from holdfast.storage.records import LEAF_BYTES, NODE_BYTES
@@ -44,7 +44,7 @@ class CorePart:
     """What a checkpoint writes to one log's files."""
 
     core: CoreBackend
-    directory: Path
+    stem: str
     key: bytes
     head: Head | None
     leaves: dict[int, bytes]
@@ -59,36 +59,36 @@ class Capture:
 
     plan: SyncPlan
     update: IndexUpdate
-    root: Path
+    root: str
     records: int
     parts: list[CorePart] = field(default_factory=list)
 
     def run(self, index: Index) -> None:
         """Do it; in any thread. Raises OSError or a `StoreError`."""
         self.plan.run()
-        paths: list[Path] = []
+        paths: list[str] = []
         for part in self.parts:
             paths += _write_part(part, self.update.meta.epoch)
         sync_paths(paths, self.root)
         index.update(self.update)
 
 
-def _write_part(part: CorePart, epoch: int) -> list[Path]:
+def _write_part(part: CorePart, epoch: int) -> list[str]:
     """Write one log's records in place; returns what has to be synced."""
-    directory = part.directory
-    leaves = directory / FILE_NAMES[LEAVES]
-    nodes = directory / FILE_NAMES[NODES]
-    paths = [leaves, nodes]
-    if not leaves.exists():
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        paths += [directory, directory.parent, directory.parent.parent]
+    leaves = part.stem + SUFFIXES[LEAVES]
+    paths = [leaves]
+    if not part.core.has_files:
+        directory = os.path.dirname(part.stem)
+        paths += [directory, os.path.dirname(directory)]
     position, slot = pack_slot(epoch, part.key, part.head)
-    write_bytes = {0: slot}
-    write_records(leaves, position, len(slot), write_bytes)
+    write_records(leaves, position, len(slot), {0: slot})
     write_records(leaves, LEAVES_START, LEAF_BYTES, part.leaves)
-    write_records(nodes, 0, NODE_BYTES, {index >> 1: r for index, r in part.nodes.items()})
+    if part.nodes:
+        nodes = part.stem + SUFFIXES[NODES]
+        write_records(nodes, 0, NODE_BYTES, {index >> 1: r for index, r in part.nodes.items()})
+        paths.append(nodes)
     if part.has_data:
-        paths.append(directory / FILE_NAMES[DATA])
+        paths.append(part.stem + SUFFIXES[DATA])
     return paths
 
 
@@ -129,24 +129,34 @@ class Checkpoints:
 
     def begin(self) -> None:
         """Begin a checkpoint; without a free journal file it is run here and now."""
-        engine = self._engine
-        if not engine.journal.live:
+        if not self._engine.journal.live:
             return
-        concurrent = engine.journal.can_switch
-        capture = capture_changes(engine)
+        if not self._engine.journal.can_switch:
+            self.run_all()
+            return
+        capture = capture_changes(self._engine)
         future: Future[None] = Future()
         try:
-            if concurrent:
-                engine.journal.switch()
-                future = self._executor.submit(capture.run, engine.index)
-            else:
-                capture.run(engine.index)
-                future.set_result(None)
+            self._engine.journal.switch()
+            future = self._executor.submit(capture.run, self._engine.index)
         except Exception as error:
             future.set_exception(error)
         self._running = (capture, future)
-        if not concurrent:
-            self.join()
+
+    def run_all(self) -> None:
+        """Bring everything to its place, here and now; no journal is live when it works."""
+        self.join()
+        if not self._engine.journal.live:
+            return
+        capture = capture_changes(self._engine)
+        future: Future[None] = Future()
+        try:
+            capture.run(self._engine.index)
+            future.set_result(None)
+        except Exception as error:
+            future.set_exception(error)
+        self._running = (capture, future)
+        self.join()
 
     def join(self) -> None:
         """Wait for the running one and finish it; its failure is kept in ``trouble``."""
@@ -182,7 +192,7 @@ def capture_changes(engine: Engine) -> Capture:
             capture.parts.append(
                 CorePart(
                     core,
-                    engine.files.directory(core.discovery_key),
+                    engine.files.stem(core.discovery_key),
                     core.key,
                     core.head,
                     core.leaves,

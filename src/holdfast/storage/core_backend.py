@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from holdfast.encoding import Buffer
 from holdfast.encoding.bitfield import PAGE_BITS, Bitfield
 from holdfast.errors import DamagedError, StoreError
+from holdfast.hypercore import flat_tree
 from holdfast.hypercore.backend import BlockWrite, Change, Head, Leaf
 from holdfast.hypercore.tree import Node
 from holdfast.storage import space
@@ -133,8 +134,10 @@ class CoreBackend:
         return None
 
     def _must_know(self, index: int) -> bool:
-        """Whether a node has to be there: a writer knows its whole tree."""
-        return self.own and self.head is not None and not spans_beyond(index, self.head.length)
+        """Whether a node has to be there: a writer knows its whole tree, everybody its roots."""
+        if self.head is None or spans_beyond(index, self.head.length):
+            return False
+        return self.own or index in flat_tree.full_roots(2 * self.head.length)
 
     def _fd(self, kind: int) -> int:
         """Descriptor of a file for reading, or -1; checks once that it belongs to this log."""
@@ -145,7 +148,7 @@ class CoreBackend:
         if self.has_files and not self._slot_checked and kind != DATA:
             slots = self._engine.fd(self, LEAVES)
             slot = read_slot(slots) if slots >= 0 else None
-            if slot is None or slot.key != self.key or self._engine.fd(self, NODES) < 0:
+            if slot is None or slot.key != self.key:
                 raise self._damaged("A tree file")
             self._slot_checked = True
             fd = self._engine.fd(self, kind)

@@ -1,4 +1,7 @@
-"""The files of the logs: where they are, and a bounded number of them open."""
+"""The files of the logs: where they are, and a bounded number of them open.
+
+No directory for each log: making thousands of logs costs mostly the making of files.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,8 @@ from holdfast.storage.disk import write_all
 from holdfast.storage.space import allocated
 
 LEAVES, NODES, DATA = 0, 1, 2
-FILE_NAMES = ("leaves", "nodes", "data")
-LEAVES_START = 4096
+SUFFIXES = (".leaves", ".nodes", ".data")
+LEAVES_START = 1024
 """Leaf records begin here; before them lie two slots with the log's key and head."""
 
 MAX_OPEN = 120
@@ -21,20 +24,20 @@ class CoreFiles:
     """Opens files of logs by number and keeps the most recently opened; not for other threads."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root
+        self.root = os.fspath(root)
         self._open: dict[int, int] = {}
         self._missing: set[int] = set()  # asking the system again and again is slow
-        self.new_directories: set[Path] = set()
+        self.new_directories: set[str] = set()
         """Directories with entries that no sync has covered yet."""
 
-    def directory(self, discovery_key: bytes) -> Path:
-        """The directory of one log."""
+    def stem(self, discovery_key: bytes) -> str:
+        """Path of a log's files without their suffix."""
         name = discovery_key.hex()
-        return self.root / name[:2] / name
+        return f"{self.root}/{name[:2]}/{name}"
 
-    def path(self, discovery_key: bytes, kind: int) -> Path:
+    def path(self, discovery_key: bytes, kind: int) -> str:
         """One of its files."""
-        return self.directory(discovery_key) / FILE_NAMES[kind]
+        return self.stem(discovery_key) + SUFFIXES[kind]
 
     def fd(self, core: int, discovery_key: bytes, kind: int, *, create: bool = False) -> int:
         """An open descriptor, or -1 when the file is not there and ``create`` is False.
@@ -54,20 +57,17 @@ class CoreFiles:
             if not create:
                 self._missing.add(number)
                 return -1
-            fd = self._create(path)
+            self.note_new(discovery_key)
+            fd = create_file(path)
             self._missing.discard(number)
         if len(self._open) >= MAX_OPEN:
             self._close_oldest(MAX_OPEN // 8)
         self._open[number] = fd
         return fd
 
-    def _create(self, path: Path) -> int:
-        directory = path.parent
-        if not directory.exists():
-            directory.mkdir(parents=True, mode=0o700, exist_ok=True)
-            self.new_directories.update((directory.parent, self.root))
-        self.new_directories.add(directory)
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    def note_new(self, discovery_key: bytes) -> None:
+        """The next sync must cover the way to a log's files."""
+        self.new_directories.update((os.path.dirname(self.stem(discovery_key)), self.root))
 
     def _close_oldest(self, count: int) -> None:
         for number in list(self._open)[:count]:
@@ -75,28 +75,47 @@ class CoreFiles:
 
     def appeared(self, core: int) -> None:
         """A checkpoint has made the files of a log."""
-        for kind in range(len(FILE_NAMES)):
+        for kind in range(len(SUFFIXES)):
             self._missing.discard(core << 2 | kind)
 
     def forget(self, core: int) -> None:
         """Close what is open of one log."""
-        for kind in range(len(FILE_NAMES)):
+        for kind in range(len(SUFFIXES)):
             fd = self._open.pop(core << 2 | kind, None)
             if fd is not None:
                 os.close(fd)
 
+    def remove(self, discovery_key: bytes) -> None:
+        """Delete a log's files, if there are any."""
+        stem = self.stem(discovery_key)
+        for suffix in SUFFIXES:
+            try:
+                os.unlink(stem + suffix)
+            except FileNotFoundError:
+                pass
+
     def allocated(self, discovery_key: bytes) -> int:
         """Bytes of disk its files take."""
-        directory = os.fspath(self.directory(discovery_key))
-        return sum(allocated(f"{directory}/{name}") for name in FILE_NAMES)
+        stem = self.stem(discovery_key)
+        return sum(allocated(stem + suffix) for suffix in SUFFIXES)
 
     def close(self) -> None:
         self._close_oldest(len(self._open))
 
 
-def write_records(path: Path, start: int, size: int, records: dict[int, bytes]) -> None:
+def create_file(path: str) -> int:
+    """Open a file of a log for writing, making it and its directory when they are not there."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+    try:
+        return os.open(path, flags, 0o600)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        return os.open(path, flags, 0o600)
+
+
+def write_records(path: str, start: int, size: int, records: dict[int, bytes]) -> None:
     """Write records of ``size`` bytes at their numbers, neighbours together."""
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fd = create_file(path)
     try:
         numbers = sorted(records)
         first = 0

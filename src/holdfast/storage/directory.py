@@ -294,9 +294,7 @@ class DirectoryStorage:
         try:
             self._marks.flush()
             if engine.is_usable:
-                engine.checkpoints.join()
-                engine.checkpoints.begin()
-                engine.checkpoints.join()
+                engine.checkpoints.run_all()
                 if engine.journal.live:
                     engine.sync_now()
                 engine.journal.shrink()

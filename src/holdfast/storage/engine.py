@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 from concurrent.futures import Executor
-from pathlib import Path
 
 from holdfast.crypto import discovery_key
 from holdfast.errors import ClosedError, DamagedError, HoldfastError, StoreError
@@ -133,11 +132,12 @@ class Engine:
 
     def _check_is_new(self, backend: CoreBackend) -> None:
         """A log without an entry must not have a past: it would look empty."""
-        path = self.files.path(backend.discovery_key, LEAVES)
         past = False
-        if path.exists():
-            with path.open("rb") as file:
+        try:
+            with open(self.files.path(backend.discovery_key, LEAVES), "rb") as file:
                 past = read_slot(file.fileno()) is not None
+        except FileNotFoundError:
+            pass
         if past or self.entries_lost:
             raise DamagedError(
                 f"The store's index has lost its entry of log {backend.key.hex()[:16]}….",
@@ -146,10 +146,7 @@ class Engine:
 
     def register(self, backend: CoreBackend) -> None:
         """Give a log its number, with its first write."""
-        directory = self.files.directory(backend.discovery_key)
-        if directory.exists():  # of a life that was never synced: see `_check_is_new`
-            for path in directory.iterdir():
-                path.unlink()
+        self.files.remove(backend.discovery_key)  # left of a life that was never synced
         self.append(encode_core(self.next_core, backend.key, backend.own))
         self.adopt(backend, self.next_core)
 
@@ -193,8 +190,7 @@ class Engine:
     def note_unsynced(self, core: CoreBackend) -> None:
         """The next sync must cover the block bytes of a log, and the way to them."""
         self._unsynced_data.add(core)
-        directory = self.files.directory(core.discovery_key)
-        self.files.new_directories.update((directory, directory.parent, self.files.root))
+        self.files.note_new(core.discovery_key)
 
     def is_dirty(self, core: CoreBackend) -> bool:
         """Whether memory knows more of a log than the index."""
@@ -207,7 +203,7 @@ class Engine:
 
         A sync that is still running elsewhere may yet fail, so its files are part of this one too.
         """
-        paths: set[Path] = {self.files.path(c.discovery_key, DATA) for c in self._unsynced_data}
+        paths: set[str] = {self.files.path(c.discovery_key, DATA) for c in self._unsynced_data}
         paths |= self.files.new_directories
         descriptors = {file.fd for file in self.journal.unsynced}
         for plan in self._in_flight:

@@ -7,6 +7,7 @@ swapped, lost or left behind by an earlier state is noticed.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import struct
 from collections.abc import Iterator
@@ -37,6 +38,14 @@ _HAS_HEAD = 2
 _HAS_MANIFEST = 4
 _HAS_FILES = 8
 _ALL = (1 << 64) - 1
+_TRANSIENT = {
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+}
+"""Trouble that says nothing about what the file holds."""
 
 
 class CoreRow(NamedTuple):
@@ -99,6 +108,7 @@ class Index:
     @staticmethod
     def create(path: Path) -> None:
         """A new, empty index."""
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
         with _explained():
             connection = _connect(path)
             try:
@@ -265,7 +275,7 @@ def _explained() -> Iterator[None]:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code == sqlite3.SQLITE_FULL:
             raise DiskFullError("The disk that holds the store is full.") from error
-        if code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+        if code in _TRANSIENT:
             raise StoreError(f"The store's index cannot be used: {error}.") from error
         raise DamagedError(f"The store's index is damaged: {error}.") from error
 

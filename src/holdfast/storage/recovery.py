@@ -8,7 +8,6 @@ only the next checkpoint frees the journal.
 
 from __future__ import annotations
 
-import os
 from typing import NamedTuple
 
 from holdfast.errors import DamagedError
@@ -56,15 +55,17 @@ def recover(engine: Engine) -> dict[str, bytes | None]:
     replay = _Replay(engine, max(engine.mark.value, meta.seq))
     try:
         position = replay.run()
+        if journal.seq < replay.floor:
+            raise DamagedError("The end of the store's journal is damaged or missing.", _HINT)
+        journal.synced = replay.floor
+        if position is not None:
+            journal.resume(*position)
+            journal.unsynced.update(journal.live)
+        # What follows overwrites: no crash may take back a record that it was done for.
+        engine.sync_now()
         replay.finish()
     except OSError as error:
         raise engine.failed(error) from error
-    if journal.seq < replay.floor:
-        raise DamagedError("The end of the store's journal is damaged or missing.", _HINT)
-    journal.synced = replay.floor
-    if position is not None:
-        journal.resume(*position)
-        journal.unsynced.update(journal.live)
     return replay.settings
 
 
@@ -77,7 +78,7 @@ class _Replay:
         """Highest record known to have been durable."""
         self.settings: dict[str, bytes | None] = {}
         self._blocks: list[_Blocks] = []
-        self._cut: set[CoreBackend] = set()
+        self._cuts: dict[CoreBackend, int] = {}
 
     def run(self) -> _Position | None:
         """Apply every record that counts; returns where to go on, None with nothing live."""
@@ -173,9 +174,7 @@ class _Replay:
         engine = self.engine
         if entry.truncate is not None:
             forget_beyond(core, entry.truncate)
-            # The data file is left alone: it may already hold what was written after this.
-            cut_files(engine, core, entry.truncate, None)
-            self._cut.add(core)
+            self._cuts[core] = min(entry.truncate, self._cuts.get(core, entry.truncate))
             self._forget_blocks(core, entry.truncate)
         if entry.head is not None:
             core.head = entry.head
@@ -202,20 +201,19 @@ class _Replay:
         self._blocks = kept
 
     def finish(self) -> None:
-        """Put block bytes in place, but those of blocks that were cleared since."""
+        """Cut the files of logs that were cut, and bring block bytes to their place."""
+        engine = self.engine
+        for core, length in self._cuts.items():
+            # The data file may already hold what was written after the cut.
+            cut_files(engine, core, length, core.head.byte_length if core.head else None)
         for core, run in self._blocks:
             assert run.data is not None
             position = 0
             for index, size in enumerate(run.sizes, run.start):
-                if core.bits.get(index):
-                    fd = self.engine.fd(core, DATA, create=True)
+                if core.bits.get(index):  # and was not cleared since
+                    fd = engine.fd(core, DATA, create=True)
                     write_all(fd, run.data[position : position + size], run.offset + position)
                 position += size
-        for core in self._cut:
-            fd = self.engine.fd(core, DATA)
-            end = core.head.byte_length if core.head is not None else None
-            if fd >= 0 and end is not None and os.fstat(fd).st_size > end:
-                os.ftruncate(fd, end)
 
 
 def _blank_rest(file: JournalFile, tail: int) -> None:

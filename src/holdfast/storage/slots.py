@@ -9,11 +9,13 @@ from typing import NamedTuple
 from holdfast.crypto import blake2b
 from holdfast.hypercore.backend import Head
 
-SLOTS = (0, 2048)
+SLOTS = (0, 512)
+"""In sectors of their own, so that a torn write leaves one whole."""
+_SLOT_BYTES = 512
 _MAGIC = b"HFCORE1\n"
 _SLOT = Struct("<8sQ32sQQQH")  # magic, epoch, key, fork, length, byte length, signature's bytes
 _CHECK_BYTES = 8
-MAX_SIGNATURE = 2048 - _SLOT.size - _CHECK_BYTES
+MAX_SIGNATURE = _SLOT_BYTES - _SLOT.size - _CHECK_BYTES
 
 
 class Slot(NamedTuple):
@@ -35,8 +37,10 @@ def pack_slot(epoch: int, key: bytes, head: Head | None) -> tuple[int, bytes]:
 
 def read_slot(fd: int) -> Slot | None:
     """The newest intact slot, or None when neither is."""
-    page = os.pread(fd, SLOTS[1] + 2048, 0)
-    found = [slot for position in SLOTS if (slot := _unpack(page[position : position + 2048]))]
+    page = os.pread(fd, SLOTS[1] + _SLOT_BYTES, 0)
+    found = [
+        slot for position in SLOTS if (slot := _unpack(page[position : position + _SLOT_BYTES]))
+    ]
     return max(found) if found else None
 
 

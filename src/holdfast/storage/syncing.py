@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from pathlib import Path
 
 from holdfast.storage.disk import data_sync, sync_paths
 
@@ -16,10 +15,10 @@ class SyncPlan:
     """Everything that has to be synced so that all records up to ``seq`` are durable."""
 
     seq: int
-    root: Path
+    root: str
     descriptors: frozenset[int]
     """Of the journal; they stay open for the life of the store."""
-    paths: frozenset[Path]
+    paths: frozenset[str]
     """Block files and directories."""
     abandoned: bool = False
     """Whether nobody will report its outcome: the next sync covers its files."""

@@ -1,0 +1,75 @@
+"""Places with little room: a small filesystem (needs root), or a limit on the size of files."""
+
+from __future__ import annotations
+
+import resource
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.faults.disks import SmallDisk
+
+ROOM = 8 << 20
+"""Bytes of the small disk."""
+LIMIT = 3 << 20
+"""Bytes of the largest file under the limit."""
+
+
+class Tight:
+    """A directory in which a few megabytes find no room until `free`."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def tighten(self) -> None:
+        """From now on there is room for very little."""
+        raise NotImplementedError
+
+    def free(self) -> None:
+        """From now on there is room again."""
+        raise NotImplementedError
+
+
+class TightDisk(Tight):
+    """A filesystem of a few megabytes with ballast in it."""
+
+    def tighten(self) -> None:
+        with (self.directory / "ballast").open("wb") as ballast:
+            left = shutil.disk_usage(self.directory).free - (2 << 20)
+            ballast.write(bytes(left))
+
+    def free(self) -> None:
+        (self.directory / "ballast").unlink()
+
+
+class TightFiles(Tight):
+    """No file may grow beyond the limit (EFBIG, not ENOSPC)."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self._before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def tighten(self) -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (LIMIT, self._before[1]))
+
+    def free(self) -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, self._before)
+
+
+@contextmanager
+def tight_place(kind: str, directory: Path) -> Iterator[Tight]:
+    """A tight directory of a kind; skips the test when this machine cannot have it."""
+    if kind == "files":
+        (directory / "small").mkdir()
+        limited = TightFiles(directory / "small")
+        try:
+            yield limited
+        finally:
+            limited.free()
+        return
+    disk = SmallDisk(directory, str(ROOM))
+    try:
+        yield TightDisk(disk.mounted)
+    finally:
+        disk.unmount()
