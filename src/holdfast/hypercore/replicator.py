@@ -8,6 +8,7 @@ head, then seeks, then what a reader waits for, then ranges.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from holdfast.errors import BlockNotAvailable, ConflictError, DiskFullError
 from holdfast.hypercore.answers import Answers
@@ -50,7 +51,8 @@ class Replicator:
         self._defer = defer
         self._last_id = 0
         self._pump_deferred = False
-        self._halted = False
+        self.failure: Exception | None = None
+        """Why fetching has stopped (disk full), until `resume`."""
         log.on_change = self._head_changed
         log.on_have = self._have_changed
 
@@ -98,11 +100,12 @@ class Replicator:
     def pump(self) -> None:
         """Write what arrived, tell peers what we now hold, ask for more."""
         self._pump_deferred = False
-        self.flush()
+        with suppress(DiskFullError):
+            self.flush()
         for start, count, dropped in self._news.take():
             for peer in self.peers:
                 peer.telling.tell(start, count, dropped)
-        if self._halted:
+        if self.failure is not None:
             return
         useful = [peer for peer in self.peers if peer.useful]
         talking = [peer for peer in useful if not peer.asking.silent]
@@ -193,24 +196,26 @@ class Replicator:
         self.pump_soon()
 
     def flush(self) -> None:
-        """Hand received blocks to the backend."""
+        """Hand received blocks to the backend. Raises `DiskFullError`; fetching then stops."""
         try:
             self.log.flush()
         except DiskFullError as error:
             self.halt(error)
+            raise
 
     # -- trouble --------------------------------------------------------------------------------
 
     def halt(self, error: Exception) -> None:
         """The disk refuses: stop fetching, fail whoever waits, keep serving."""
-        self._halted = True
+        self.failure = error
         self.fail(error)
         self.on_failure(error)
 
     def resume(self) -> None:
         """Fetch again after `on_failure`."""
-        self._halted = False
-        self.pump_soon()
+        if self.failure is not None:
+            self.failure = None
+            self.pump_soon()
 
     def freeze(self, conflict: ConflictError, evidence: bytes) -> None:
         """Two signed heads exist: take nothing, ask nothing and serve nothing any more."""

@@ -18,6 +18,7 @@ class Download:
         self._opened = opened
         self._future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._future.add_done_callback(_observed)
+        self._blocks = start, end
         self._range = opened.replicator.ranges.add(start, end, self._finish)
         opened.replicator.pump_soon()
 
@@ -41,6 +42,13 @@ class Download:
         """
         await asyncio.shield(self._future)
         self._opened.replicator.flush()
+        failure = self._opened.replicator.failure
+        if failure is not None and not self._all_here():  # the last ones came and could not be kept
+            raise failure
+
+    def _all_here(self) -> bool:
+        start, end = self._blocks
+        return end is not None and self._opened.log.bitfield.count(start, end) == end - start
 
     def close(self) -> None:
         """Stop fetching; what arrived stays."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
-from holdfast.errors import ClosedError, ConflictError
+from holdfast.errors import ClosedError, ConflictError, DiskFullError
 from holdfast.hypercore.conflict import frozen_error
 from holdfast.hypercore.log import Log
 from holdfast.hypercore.replicator import Replicator
@@ -43,6 +44,7 @@ class OpenLog:
 
     def wake(self) -> None:
         """Somebody wants data: make sure every connection has a channel for this log."""
+        self.replicator.resume()  # whoever asks again after a full disk has made room
         self._wake(self)
 
     @property
@@ -90,7 +92,8 @@ class OpenLog:
         if self.closed:
             return
         self.closed = True
-        self.replicator.flush()
+        with suppress(DiskFullError):  # what nobody could keep is fetched again
+            self.replicator.flush()
         await self.committer.close()
         self.replicator.fail(ClosedError("The store is closed."))
         self.poke()
