@@ -25,6 +25,8 @@ RANGE_BLOCKS = 2048 + BLOCKS_PER_ANSWER
 """Blocks named for one Iterator question (as JavaScript Hyperbee)."""
 LOOKUP_BLOCKS = 256
 """Blocks that the answer to one Get may make us fetch."""
+PATIENCE = 4
+"""Questions in a row without an answer, after which nobody is counted on."""
 MAX_QUEUE = 64
 """Questions waiting for an answer; more are dropped (the asker then fetches level by level)."""
 ROWS_PER_TURN = 64
@@ -56,14 +58,21 @@ class Extension:
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
         self._credit = 0
+        self._unanswered = PATIENCE
         self._queue: deque[tuple[Get | Iterator, Any]] = deque()
         self._task: asyncio.Task[None] | None = None
 
     # ---------------------------------------------------------------- asking
 
+    @property
+    def answered(self) -> bool:
+        """Whether somebody answers questions: then nothing needs to be fetched on suspicion."""
+        return self._unanswered < PATIENCE
+
     def want_key(self, version: int, key: bytes) -> None:
         """Ask everybody for the blocks that the lookup of a key touches."""
         self._credit = min(self._credit + LOOKUP_BLOCKS, 8 * RANGE_BLOCKS)
+        self._unanswered += 1
         self.handle.broadcast(encode(Get(version, key)))
 
     def want_range(self, version: int, bounds: Bounds, reverse: bool, limit: int) -> int:
@@ -99,6 +108,7 @@ class Extension:
                     self._task = asyncio.create_task(self._answer_all(), name="bee questions")
 
     def _prefetch(self, message: Cache) -> None:
+        self._unanswered = 0
         length = self._shared.forest.core.length
         blocks = [seq for seq in message.blocks if 0 < seq < length][: self._credit]
         self._credit -= len(blocks)

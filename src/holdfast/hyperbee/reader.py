@@ -84,8 +84,12 @@ class Reader:
     async def _fetch(
         self, missing: Missing, wait: bool, timeout: float | None, ahead: list[int] | None = None
     ) -> None:
-        more = missing.also if ahead is None else missing.also + ahead
-        await self._shared.fetcher.fetch(missing.seq, more, wait=wait, timeout=timeout)
+        extension = self._shared.extension
+        told = extension is not None and extension.answered
+        more = [] if told else missing.also  # else what the search compares next comes along
+        await self._shared.fetcher.fetch(
+            missing.seq, more + (ahead or []), wait=wait, timeout=timeout
+        )
 
     def _entry(self, row: Row) -> Entry:
         seq, key, value = row

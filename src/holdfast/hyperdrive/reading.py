@@ -24,15 +24,18 @@ class Ahead:
         self._asked = 0
         self._downloads: list[object] = []
 
-    def reached(self, position: int) -> None:
-        """The reader wants block ``position`` of the sequence next."""
-        if self._asked >= len(self._blocks) or self._asked - position > AHEAD // 2:
+    def reached(self, position: int, size: int) -> None:
+        """The reader wants block ``position`` next, and ``size`` more bytes.
+
+        Nearly all blocks are 64 KiB; if these are smaller, more of them are asked for later.
+        """
+        end = min(len(self._blocks), position + min(AHEAD, size // BLOCK + 2))
+        if self._asked >= end or self._asked - position > AHEAD // 2:
             return
-        stop = min(len(self._blocks), position + AHEAD)
-        for start, end in runs(self._blocks[self._asked : stop]):
-            if not self._core.has(start, end):
-                self._downloads.append(self._core.download(start, end))
-        self._asked = stop
+        for start, stop in runs(self._blocks[self._asked : end]):
+            if not self._core.has(start, stop):
+                self._downloads.append(self._core.download(start, stop))
+        self._asked = end
         del self._downloads[:-AHEAD]
 
     def close(self) -> None:
@@ -87,7 +90,7 @@ async def chunks(
             if size <= 0:
                 return
             if ahead is not None:
-                ahead.reached(position)
+                ahead.reached(position, size + skip)
             block = core.get_local(index)
             if block is None:
                 block = await core.get(index, wait=wait, timeout=timeout)
