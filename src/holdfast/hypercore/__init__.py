@@ -3,7 +3,7 @@
 * `Log` is one log over a `Backend`, which keeps its bytes; `Manifest` says who signs it.
 * `Replicator` exchanges it with every `Peer`; `messages` are what they say, `proof_create` and
   `proof_verify` what they show.
-* `tree`, `flat_tree`, `tree_view` and `state` are the Merkle tree; `reorg` follows it to a new fork.
+* `tree`, `flat_tree`, `tree_view`, `state` are the Merkle tree; `reorg` follows it to a new fork.
 * `BlockCipher` hides the blocks from whoever only stores them.
 
 Pure: no clock, no socket, no file. Time, storage and the line are handed in.

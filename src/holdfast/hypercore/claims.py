@@ -24,17 +24,21 @@ class Claims:
     the peer or we ourselves stand up for; memory for claims stays in proportion to it.
     """
 
-    __slots__ = ("contiguous", "_asked", "_bits", "_port")
+    __slots__ = ("contiguous", "_asked", "_bits", "_doubted", "_port", "_refused")
 
     def __init__(self, port: ChannelPort) -> None:
         self.contiguous = 0
         self._bits = Bitfield(max_pages=MAX_CLAIM_PAGES)
         self._asked: set[int] = set()
+        self._doubted = Bitfield(max_pages=MAX_CLAIM_PAGES)
+        self._refused: Bitfield | None = None
         self._port = port
 
     def has(self, index: int) -> bool:
         """Whether the peer said that it holds a block."""
-        return index < self.contiguous or self._bits.get(index)
+        if index >= self.contiguous and not self._bits.get(index):
+            return False
+        return self._refused is None or not self._refused.get(index)
 
     def has_all(self, start: int, end: int) -> bool:
         """Whether it said so of every block from ``start`` to ``end``."""
@@ -43,7 +47,12 @@ class Claims:
 
     def next_held(self, index: int) -> int:
         """First block at or after ``index`` that the peer holds, or -1."""
-        return index if index < self.contiguous else self._bits.first_set(index)
+        while True:
+            if index >= self.contiguous:
+                index = self._bits.first_set(index)
+            if index < 0 or self._refused is None or not self._refused.get(index):
+                return index
+            index = self._refused.first_unset(index)
 
     def ask_about(self, index: int) -> None:
         """Ask what the peer holds around a block, once; it goes on telling us of changes there."""
@@ -58,7 +67,10 @@ class Claims:
         if drop:
             if start < self.contiguous:
                 self._spell_out(start, limit)
-            self._bits.set_range(start, min(length, max(limit - start, 0)), False)
+            length = min(length, max(limit - start, 0))
+            for bits in (self._bits, self._doubted, self._refused):
+                if bits is not None:
+                    bits.set_range(start, length, False)
         elif start <= self.contiguous:
             self.contiguous = max(self.contiguous, start + length)
         else:
@@ -76,7 +88,15 @@ class Claims:
         self._bits.set_bytes(start, words)
 
     def lost(self, index: int, limit: int) -> None:
-        """The peer turned out not to hold a block it claimed."""
+        """The peer refused a block it claimed.
+
+        Once may be bad timing. Twice, and it is not asked for that block until it says itself that
+        it had dropped it: else the two would go on for ever.
+        """
+        if not self._doubted.set(index):
+            if self._refused is None:
+                self._refused = Bitfield(max_pages=MAX_CLAIM_PAGES)
+            self._refused.set(index)
         if index < self.contiguous:
             self._spell_out(index, limit)
         self._bits.set_range(index, 1, False)
@@ -90,7 +110,9 @@ class Claims:
         """The log was reorganised: what was said about blocks of the old fork may not hold."""
         if self.contiguous > start:
             self._spell_out(start, limit)
-        self._bits.set_range(start, max(limit - start, 0), False)
+        for bits in (self._bits, self._doubted, self._refused):
+            if bits is not None:
+                bits.set_range(start, max(limit - start, 0), False)
 
     def _spell_out(self, start: int, limit: int) -> None:
         """Turn "everything below n" into bits from ``start`` on."""

@@ -265,11 +265,6 @@ class Log:
 
     # -- receiving ------------------------------------------------------------------------------
 
-    @property
-    def unflushed(self) -> bool:
-        """Whether verified blocks or nodes wait for `flush`."""
-        return not self._received.empty
-
     def receive_upgrade(self, state: TreeState) -> None:
         """Take a verified longer tree of this fork; `receive_nodes` has taken its nodes before."""
         if self.doubt is not None:

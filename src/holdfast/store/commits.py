@@ -45,13 +45,6 @@ class Committer:
         await asyncio.shield(group)
         return length
 
-    def append_now(self, blocks: Sequence[Block]) -> int:
-        """Append without waiting: survives the death of the process, not yet a power cut."""
-        length = self._log.stage(blocks)
-        self._commit(durable=False)
-        self._sync_later()
-        return length
-
     async def sync(self) -> None:
         """Make everything appended so far durable."""
         if self._runner is not None:
