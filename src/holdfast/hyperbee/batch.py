@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from holdfast.errors import ClosedError, LocalError, NotWritableError
+from holdfast.errors import LocalError, NotWritableError
 from holdfast.hyperbee.blocks import encode_header
 from holdfast.hyperbee.cursor import Cursor
-from holdfast.hyperbee.forest import Forest, Missing
-from holdfast.hyperbee.node import TreeNode
+from holdfast.hyperbee.forest import Missing
 from holdfast.hyperbee.reader import CHUNK, Entry
 from holdfast.hyperbee.writer import Writer
 
@@ -35,7 +33,7 @@ class Batch:
         self._forest = bee._forest
         self._durable = durable
         self._writer: Writer | None = None
-        self._state: object = None
+        self._cuts = 0
         self._head: list[bytes] = []
 
     async def __aenter__(self) -> Batch:
@@ -53,15 +51,11 @@ class Batch:
             raise NotWritableError("this bee cannot be changed here")
         forest = self._forest
         await forest.lock.acquire()
-        length, root = forest.base()
-        self._state = self._forest_state()
+        length = forest.core.length
+        self._cuts = len(forest.cuts)
         self._head = [] if length else [encode_header(self._bee.header)]
-        self._writer = Writer(forest, root, max(1, length))
+        self._writer = Writer(forest, forest.root(length), max(1, length))
         return self._writer
-
-    def _forest_state(self) -> tuple[object, ...]:
-        """Changes when the ground under the batch gives way."""
-        return len(self._forest.cuts), self._forest.failure
 
     async def lock(self) -> None:
         """Take the write lock now: what is read from here on stays true until `flush`."""
@@ -145,42 +139,28 @@ class Batch:
         return await answer if inspect.isawaitable(answer) else answer
 
     async def flush(self) -> None:
-        """Append the changes and release the lock; nothing is changed when this raises.
+        """Append the changes and release the lock; returns once they are durable.
 
-        Raises `DiskFullError`, `StaleWriterError`, `LocalError` when somebody else changed the log.
+        Raises `DiskFullError`, `StaleWriterError`, `LocalError` when somebody else changed the log;
+        nothing is changed then.
         """
         writer, forest = self._writer, self._forest
         if writer is None:
             return
-        append: asyncio.Task[int] | None = None
+        core = forest.core
         try:
             blocks = self._head + writer.pack()
             if not blocks:
                 return
-            self._check(writer)
-            append = asyncio.create_task(forest.core.append(blocks, durable=self._durable))
-            await asyncio.sleep(0)  # now the log has taken its place in line for them
-            version = writer.start + len(writer.pending)
-            root = writer.root if writer.reusable else None
-            if append.done():
-                _settle(forest, append, root, version, writer.made)
-            else:
-                forest.stage(root, version)
-                append.add_done_callback(
-                    lambda done: _settle(forest, done, root, version, writer.made)
-                )
+            if len(forest.cuts) != self._cuts or max(1, core.length) != writer.start:
+                raise LocalError("The log was changed by somebody else.", "Make the changes again.")
+            length = await core.append(blocks, durable=False)
+            if writer.reusable and writer.root is not None:
+                forest.commit(writer.root, length, writer.made)
         finally:
             self._release()
-        await asyncio.shield(append)
-
-    def _check(self, writer: Writer) -> None:
-        """Raise when what the changes stand on is not the end of the log."""
-        if self._state != self._forest_state():
-            if self._forest.failure is not None:
-                raise self._forest.failure[1]
-            raise LocalError("the log was truncated during the batch", "Run the batch again.")
-        if max(1, self._forest.base()[0]) != writer.start:
-            raise LocalError("somebody else appended to the log during the batch")
+        if self._durable is not False:
+            await core.sync()  # without the lock, so that many writers share one
 
     async def close(self) -> None:
         """Drop the changes and release the lock."""
@@ -190,13 +170,3 @@ class Batch:
     def _release(self) -> None:
         self._writer = None
         self._forest.lock.release()
-
-
-def _settle(
-    forest: Forest, append: asyncio.Task[int], root: TreeNode | None, version: int, made: int
-) -> None:
-    error = None if append.cancelled() else append.exception()
-    if error is None and not append.cancelled():
-        forest.settle(root, version, made)
-    else:
-        forest.unstage(error if isinstance(error, Exception) else ClosedError("The log is closed."))

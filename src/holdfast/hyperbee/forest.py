@@ -48,10 +48,6 @@ class Forest:
         self._count = 0
         self._newest: TreeNode | None = None
         self._newest_version = 0
-        self._staged: TreeNode | None = None
-        self._staged_version = 0
-        self.failure: tuple[int, Exception] | None = None
-        """How many appends failed so far and the last error."""
         core.on_truncate(self.truncated)
 
     # ---------------------------------------------------------------- blocks
@@ -184,35 +180,14 @@ class Forest:
             self._newest_version = version
         return root
 
-    def base(self) -> tuple[int, TreeNode | None]:
-        """Length and root that the next change starts from: they include appends on their way."""
-        if self._staged_version:
-            return self._staged_version, self._staged
-        length = self.core.length
-        return length, self.root(length)
-
-    def stage(self, root: TreeNode | None, version: int) -> None:
-        """Changes up to ``version`` were handed to the log, which did not acknowledge them yet."""
-        self._staged = root
-        self._staged_version = version
-
-    def settle(self, root: TreeNode | None, version: int, nodes: int) -> None:
-        """The log has everything up to ``version``: the tree ``root``, with ``nodes`` new nodes."""
-        if version == self._staged_version:
-            self._staged = None
-            self._staged_version = 0
+    def commit(self, root: TreeNode, version: int, nodes: int) -> None:
+        """Remember the tree that was just written, with so many new ``nodes``."""
         self._count += nodes
         if self._count > MAX_NODES:
             self.forget()
-        elif root is not None and version > self._newest_version:
+        else:
             self._newest = root
             self._newest_version = version
-
-    def unstage(self, error: Exception) -> None:
-        """The log refused what was on its way: later changes that stand on it are void too."""
-        self._staged = None
-        self._staged_version = 0
-        self.failure = (1 if self.failure is None else self.failure[0] + 1, error)
 
     def forget(self) -> None:
         """Drop all decoded nodes; views and batches in use keep theirs."""
