@@ -86,7 +86,9 @@ class NotWritableError(LocalError):
 
     code = "not-writable"
     exit_code = 6
-    default_hint = "Only the machine that made it can change it; copy the files into a drive of your own."
+    default_hint = (
+        "Only the machine that made it can change it; copy the files into a drive of your own."
+    )
 
 
 class PassphraseError(LocalError):
@@ -162,7 +164,9 @@ class PeerUnreachable(UnavailableError):
 
     code = "unreachable"
     exit_code = 31
-    default_hint = "Check that the sharing side is still running and that the address and port are right."
+    default_hint = (
+        "Check that the sharing side is still running and that the address and port are right."
+    )
 
 
 class BlockNotAvailable(UnavailableError):
