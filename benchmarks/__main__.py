@@ -16,7 +16,7 @@ from benchmarks.runner import Samples
 from benchmarks.worker import JobError
 from tests.interop.peer import missing_peers
 
-BUILD = Path("build")
+BUILD = Path("build").resolve()
 
 
 def arguments() -> argparse.Namespace:
@@ -65,6 +65,10 @@ async def main(options: argparse.Namespace) -> int:
             except JobError as error:
                 failed.append(str(error))
                 say(f"FAILED: {error}")
+                continue
+            for row in rows:
+                if row.run is run:
+                    say(report.brief(report.line_of(row, measured[run.name], machine)))
     done = [row for row in rows if row.run.name in measured]
     lines = [report.line_of(row, measured[row.run.name], machine) for row in done]
     growths = [report.growth_of(row, measured[row.run.name]) for row in done]

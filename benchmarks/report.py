@@ -84,6 +84,12 @@ def _grown(row: Row, full: list[Sample], tenth: Sample) -> tuple[float, float]:
     return _short(time), _short(median(one.peak_mib for one in full) / tenth.peak_mib)
 
 
+def brief(line: Line) -> str:
+    """One line in a sentence, for whoever watches a long run."""
+    ratio = f"{line.ratio:.2f} times JavaScript"
+    return f"  {line.job}: {line.holdfast:,.6g} {line.unit}, {ratio}, {line.holdfast_rss:.0f} MiB"
+
+
 def table(lines: list[Line], growths: dict[str, Growth]) -> str:
     """The lines as text, one per row, aligned."""
     head = [
