@@ -85,7 +85,7 @@ class Core:
     def length(self) -> int:
         """Number of blocks. Raises `DamagedError` while the end on disk is in doubt."""
         if self._log.doubt is not None:
-            raise self._log.doubt
+            raise self._log.doubt.with_traceback(None)
         return self._log.local.length if self._snapshot is None else self._snapshot[0]
 
     @property

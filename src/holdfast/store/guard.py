@@ -22,7 +22,12 @@ class WriterGuard:
         self._cleared = False
 
     def check(self) -> None:
-        """Raise `StaleWriterError` when appending could contradict what others already have."""
+        """Raise `StaleWriterError` when appending could contradict what others already have.
+
+        `ConflictError` when it has happened.
+        """
+        if self._log.frozen is not None:
+            raise self._log.frozen.with_traceback(None)
         if self._cleared or not self._log.writable:
             return
         state = self._log.local
