@@ -57,8 +57,8 @@ class CoreFiles:
             if not create:
                 self._missing.add(number)
                 return -1
-            self.note_new(discovery_key)
             fd = create_file(path)
+            self.note_new(discovery_key)
             self._missing.discard(number)
         if len(self._open) >= MAX_OPEN:
             self._close_oldest(MAX_OPEN // 8)
