@@ -69,8 +69,7 @@ class Growth:
         block_root: Node | None = None,
         prologue: Prologue | None = None,
     ) -> bool:
-        """Take the nodes of an upgrade; True when ``block_root`` is none of our business any more,
-        because it was one of them (or None).
+        """Take the nodes of an upgrade; True when ``block_root`` was one of them (or None).
 
         Raises `InvalidProof` when they do not continue this tree or do not respect the prologue.
         What comes out is only as good as the signature over it.
