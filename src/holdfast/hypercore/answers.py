@@ -12,6 +12,7 @@ from holdfast.hypercore.peer import Peer
 from holdfast.hypercore.proof_verify import StaleProof, verify_block, verify_proof
 from holdfast.hypercore.requests import Sent
 from holdfast.hypercore.state import TreeState
+from holdfast.hypercore.tree_view import MissingNode
 
 if TYPE_CHECKING:
     from holdfast.hypercore.log import Log
@@ -35,6 +36,9 @@ class Answers:
                 self._take(peer, sent, data)
         except (InvalidProof, DecodeError) as error:
             self._not_proven(peer, sent, error)
+        except MissingNode:  # of our own tree: asked again, with a proof that brings it back
+            peer.asking.refusals += 1
+            replicator.refused(peer, sent)
         except DiskFullError as error:
             replicator.halt(error)
             replicator.refused(peer, sent)

@@ -75,8 +75,10 @@ class Asking:
         nodes = 0
         if block >= 0:
             local = log.local
+            whole = block in log.unplaced_blocks
+            known = log.root if whole else log.node
             nodes, sent.optimistic = self._promised.levels(
-                2 * block, 2 * local.length, log.node, self.optimistic
+                2 * block, 2 * local.length, known, self.optimistic and not whole
             )
             sent.size = _expected_size(local)
         if block >= 0 and upgrade is None and seek is None and hash is None and not manifest:

@@ -29,7 +29,7 @@ from holdfast.hypercore.received import Received
 from holdfast.hypercore.staged import Block, Staged
 from holdfast.hypercore.state import TreeState, load_head, load_roots
 from holdfast.hypercore.tree import Node, leaf_hash, tree_hash
-from holdfast.hypercore.tree_view import byte_offset
+from holdfast.hypercore.tree_view import MissingNode, byte_offset
 from holdfast.hypercore.verifier import Verifier, sign_head
 
 
@@ -54,6 +54,8 @@ class Log:
         """Somebody else's log whose end on disk is damaged: nothing of it counts until a peer shows
         it again, and what is on disk is left alone until then."""
         self.damaged_blocks: set[int] = set()
+        self.unplaced_blocks: set[int] = set()
+        """Verified blocks whose offset a lost tree node hides: to be proven from the roots."""
         self.on_change: Callable[[], None] = _nothing
         """Called when ``shared`` has a new length or fork."""
         self.on_have: Callable[[int, int, bool], None] = _have_nothing
@@ -117,6 +119,10 @@ class Log:
             return self.backend.node(index)
         except DamagedError:
             return None
+
+    def root(self, index: int) -> Node | None:
+        """A root of the tree; None for every other node, held or not."""
+        return next((root for root in self.local.roots if root.index == index), None)
 
     def has(self, index: int) -> bool:
         """Whether the block's bytes are here."""
@@ -284,10 +290,16 @@ class Log:
     def receive_block(self, index: int, data: Block) -> None:
         """Take the verified bytes of a block whose leaf was given to `receive_nodes`.
 
-        Raises `MissingNode` when a damaged tree hides where it belongs, and what `flush` raises.
+        Raises `MissingNode` when a lost tree node hides where it belongs (a proof from the roots
+        brings that node back, see ``unplaced_blocks``), and what `flush` raises.
         """
-        self._received.add_block(index, data, self._offset)
+        try:
+            self._received.add_block(index, data, self._offset)
+        except MissingNode:
+            self.unplaced_blocks.add(index)
+            raise
         self.damaged_blocks.discard(index)
+        self.unplaced_blocks.discard(index)
         self.bitfield.set(index)
         if index == self.contiguous_length:
             self.contiguous_length = self.bitfield.first_unset(index + 1)
