@@ -102,6 +102,16 @@ async def test_ranges(core: Any) -> None:
     assert await bee.peek(gt="h") is None
 
 
+async def test_ranges_of_a_batch(core: Any) -> None:
+    bee = await letters(core)
+    async with bee.batch() as batch:
+        await batch.put("bb", "new")
+        await batch.delete("d")
+        assert await keys(batch.iterate()) == ["a", "b", "bb", "c", "e", "f", "g", "h"]
+        assert await keys(batch.iterate(gt="b", lt="f", reverse=True, limit=2)) == ["e", "c"]
+    assert await keys(bee.iterate(lt="d")) == ["a", "b", "bb", "c"]
+
+
 async def test_sub(core: Any) -> None:
     bee = await letters(core)
     sub = bee.sub("s", value_encoding="json")

@@ -20,10 +20,11 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         yield opened
 
 
-@pytest.fixture(params=[None, bytes(range(32))], ids=["public", "private"])
-async def drive(request: pytest.FixtureRequest, store: Store) -> AsyncIterator[Drive]:
-    """A drive of our own."""
-    async with Drive(store, encryption_key=request.param) as opened:
+@pytest.fixture
+async def drive(store: Store) -> AsyncIterator[Drive]:
+    """A drive of our own: a public one in memory, a private one on disk."""
+    secret = None if store.storage.directory is None else bytes(range(32))
+    async with Drive(store, encryption_key=secret) as opened:
         yield opened
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from holdfast.errors import BlockNotAvailable, NotFoundError
+from holdfast.errors import BlockNotAvailable, DamagedError, NotFoundError
 from holdfast.hyperdrive import Drive
 from holdfast.hyperdrive.source import BLOCK
 from holdfast.store import Store
@@ -190,3 +190,29 @@ async def test_resume_fetches_nothing_twice(pair: tuple[Store, Store], tmp_path:
         with pytest.raises(BlockNotAvailable):
             await other.mirror_to(tmp_path, timeout=0.05)
         assert await held(other) == kept and os.listdir(tmp_path) == []
+
+
+async def test_a_damaged_block_is_fetched_again(tmp_path: Path) -> None:
+    data = os.urandom(3 * BLOCK)
+    async with await Store.open(None) as here, Drive(here) as own:
+        await own.put("/a", data)
+        async with await Store.open(tmp_path) as there, Drive(there, own.key) as other:
+            joined(here, there)
+            await reach(other, own)
+            await other.download()
+            await there.sync()
+            contents = (await other.blobs()).core.discovery_key.hex()
+        [file] = tmp_path.rglob(f"{contents}*data")
+        with file.open("r+b") as raw:
+            raw.seek(BLOCK + 5)
+            raw.write(bytes([data[BLOCK + 5] ^ 1]))
+        async with await Store.open(tmp_path) as there, Drive(there, own.key) as other:
+            with pytest.raises(DamagedError):
+                await other.get("/a", timeout=0.05)
+            joined(here, there)
+            contents_log: Any = (await other.blobs()).core
+            async with asyncio.timeout(5):
+                while not any(peer.remote_has(1) for peer in contents_log.peers):
+                    await asyncio.sleep(0)
+            assert await other.get("/a") == data
+            assert await other.get("/a", wait=False) == data

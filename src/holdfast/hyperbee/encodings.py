@@ -14,8 +14,11 @@ SEPARATOR = b"\x00"
 class Encoding(Protocol):
     """Turns values into bytes and back; `decode` raises `DecodeError` for wrong bytes."""
 
-    def encode(self, value: Any) -> bytes: ...
-    def decode(self, data: bytes) -> Any: ...
+    def encode(self, value: Any) -> bytes:
+        """The bytes of a value."""
+
+    def decode(self, data: bytes) -> Any:
+        """The value that these bytes are."""
 
 
 class _Binary:

@@ -36,8 +36,11 @@ ROWS_PER_TURN = 64
 class Handle(Protocol):
     """What the log gives for a registered extension."""
 
-    def send(self, data: bytes, peer: Any) -> None: ...
-    def broadcast(self, data: bytes) -> None: ...
+    def send(self, data: bytes, peer: Any) -> None:
+        """Send to one peer."""
+
+    def broadcast(self, data: bytes) -> None:
+        """Send to every peer of the log."""
 
 
 def attach(shared: Shared) -> Extension | None:

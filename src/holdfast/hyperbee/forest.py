@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from bisect import bisect_left
 
-from holdfast.errors import BlockNotAvailable, DecodeError
+from holdfast.errors import BlockNotAvailable, DamagedError, DecodeError
 from holdfast.hyperbee.blocks import Record, decode_level, decode_record
 from holdfast.hyperbee.core import Session
 from holdfast.hyperbee.node import LEAF, MAX_DEPTH, TreeNode
@@ -59,10 +59,7 @@ class Forest:
             return found
         found = self._older.get(seq)
         if found is None:
-            block = self.core.get_local(seq)
-            if block is None:
-                raise Missing(seq)
-            found = decode_record(block)
+            found = decode_record(self._local(seq))
         return self._keep(seq, found)
 
     def add(self, seq: int, block: bytes) -> Record:
@@ -74,10 +71,16 @@ class Forest:
         found = self._entries.get(seq) or self._older.get(seq)
         if found is not None:
             return found
-        block = self.core.get_local(seq)
+        return decode_record(self._local(seq))
+
+    def _local(self, seq: int) -> bytes:
+        try:
+            block = self.core.get_local(seq)
+        except DamagedError:  # fetching it again repairs it, or tells about it
+            raise Missing(seq) from None
         if block is None:
             raise Missing(seq)
-        return decode_record(block)
+        return block
 
     def here(self, seq: int) -> bool:
         """Whether a block can be read without waiting."""

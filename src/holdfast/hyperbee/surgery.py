@@ -43,10 +43,12 @@ Key = tuple[int, "bytes | None", bytes]
 
 
 def remove(node: TreeNode, i: int) -> Key:
+    """Take key ``i`` out of a node."""
     return node.seqs.pop(i), node.keys.pop(i), node.codes.pop(i)  # type: ignore[union-attr]
 
 
 def insert(node: TreeNode, i: int, key: Key) -> None:
+    """Put a key in place ``i`` of a node."""
     node.seqs.insert(i, key[0])
     node.keys.insert(i, key[1])  # type: ignore[union-attr]
     node.codes.insert(i, key[2])  # type: ignore[union-attr]
@@ -63,6 +65,7 @@ def take_tail(node: TreeNode, i: int, into: TreeNode) -> None:
 
 
 def borrow_left(parent: TreeNode, i: int, left: TreeNode, node: TreeNode) -> None:
+    """Move the last key of the left sibling over the parent into child ``i``."""
     insert(node, 0, remove(parent, i - 1))
     if left.kids:
         node.kids.insert(0, left.kids.pop())
@@ -70,6 +73,7 @@ def borrow_left(parent: TreeNode, i: int, left: TreeNode, node: TreeNode) -> Non
 
 
 def borrow_right(parent: TreeNode, i: int, node: TreeNode, right: TreeNode) -> None:
+    """Move the first key of the right sibling over the parent into child ``i``."""
     insert(node, len(node.seqs), remove(parent, i))
     if right.kids:
         node.kids.append(right.kids.pop(0))

@@ -9,7 +9,7 @@ from contextlib import aclosing
 from holdfast.errors import LocalError
 from holdfast.hyperbee.core import Session
 from holdfast.hyperdrive.entry import BlobId
-from holdfast.hyperdrive.reading import chunks, read_map, runs
+from holdfast.hyperdrive.reading import chunks, local, read_map, runs
 from holdfast.hyperdrive.source import Source, blocks_of
 
 Stored = Callable[[int], None]
@@ -95,7 +95,7 @@ class Blobs:
     ) -> bytes:
         """Bytes ``start`` to ``stop`` as one piece."""
         if blob.block_length == 1 and start == 0 and stop is None and not blob.block_map:
-            block = self.core.get_local(blob.block_offset)
+            block = local(self.core, blob.block_offset)
             if block is not None and len(block) == blob.byte_length:
                 return block
         parts = [p async for p in self.chunks(blob, start, stop, wait=wait, timeout=timeout)]

@@ -12,7 +12,7 @@ from holdfast.hyperbee import Bee
 from holdfast.hyperdrive.batch import DriveBatch
 from holdfast.hyperdrive.blobs import Stored
 from holdfast.hyperdrive.entry import FileEntry
-from holdfast.hyperdrive.mirror import Mirrored
+from holdfast.hyperdrive.mirror import Ignore, Mirrored, Report
 from holdfast.hyperdrive.mirror_from import mirror_from
 from holdfast.hyperdrive.paths import folder as folder_path
 from holdfast.hyperdrive.records import FileChange, Name
@@ -152,9 +152,26 @@ class Drive(DriveView):
         """Paths in a folder as they change from now on, here or at the writer."""
         return watch(self._state, folder)
 
-    async def mirror_from(self, directory: Path, folder: str = "/", **options: Any) -> Mirrored:
+    async def mirror_from(
+        self,
+        directory: Path | str,
+        folder: str = "/",
+        *,
+        prune: bool = True,
+        ignore: Ignore | None = None,
+        progress: Report | None = None,
+        durable: bool | None = None,
+    ) -> Mirrored:
         """Make a folder of the drive equal to one on disk; see `mirror_from.mirror_from`."""
-        return await mirror_from(self, Path(directory), folder, **options)
+        return await mirror_from(
+            self,
+            Path(directory),
+            folder,
+            prune=prune,
+            ignore=ignore,
+            progress=progress,
+            durable=durable,
+        )
 
     async def close(self) -> None:
         """Let go of the drive; the last one to do so closes its logs."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 
-from holdfast.errors import BlockNotAvailable, DecodeError, SeekError
+from holdfast.errors import BlockNotAvailable, DamagedError, DecodeError, SeekError
 from holdfast.hyperbee.core import Session
 from holdfast.hyperdrive.blockmap import MAX_MAP_BLOCKS, Piece, decode_map
 from holdfast.hyperdrive.blockmap import cut as cut_map
@@ -43,6 +43,14 @@ class Ahead:
         for download in self._downloads:
             download.close()  # type: ignore[attr-defined]
         self._downloads.clear()
+
+
+def local(core: Session, index: int) -> bytes | None:
+    """A block that is here and whole; one that is damaged has to be fetched again."""
+    try:
+        return core.get_local(index)
+    except DamagedError:
+        return None
 
 
 def runs(blocks: Sequence[int]) -> list[tuple[int, int]]:
@@ -91,7 +99,7 @@ async def chunks(
                 return
             if ahead is not None:
                 ahead.reached(position, size + skip)
-            block = core.get_local(index)
+            block = local(core, index)
             if block is None:
                 block = await core.get(index, wait=wait, timeout=timeout)
             if skip or len(block) - skip > size:

@@ -45,14 +45,17 @@ class Stat(NamedTuple):
 
 
 def path_of(name: Name) -> str:
+    """The path that a name stands for."""
     return name.path if isinstance(name, FileEntry) else name
 
 
 def file_of(found: Entry) -> FileEntry:
+    """The entry of a file as the tree gives it."""
     return file_entry(found.key, found.seq, found.value)
 
 
 def change(found: Difference) -> FileChange:
+    """A difference of the tree as one of the drive."""
     left, right = found.left, found.right
     path = (left or right).key  # type: ignore[union-attr]
     return FileChange(path, left and file_of(left), right and file_of(right))

@@ -9,7 +9,7 @@ from typing import Any
 from holdfast.hyperdrive.blobs import Blobs
 from holdfast.hyperdrive.entry import FileEntry, file_entry
 from holdfast.hyperdrive.file import DriveFile
-from holdfast.hyperdrive.mirror import Mirrored
+from holdfast.hyperdrive.mirror import Ignore, Mirrored, Report
 from holdfast.hyperdrive.mirror_to import mirror_to
 from holdfast.hyperdrive.names import Names
 from holdfast.hyperdrive.paths import folder as folder_path
@@ -107,9 +107,30 @@ class DriveView(Names):
             return name
         return await self.entry(name) if folder_path(name) else None
 
-    async def mirror_to(self, directory: Path, folder: str = "/", **options: Any) -> Mirrored:
+    async def mirror_to(
+        self,
+        directory: Path | str,
+        folder: str = "/",
+        *,
+        prune: bool = False,
+        ignore: Ignore | None = None,
+        resume: bool = True,
+        progress: Report | None = None,
+        durable: bool = True,
+        timeout: float | None = None,
+    ) -> Mirrored:
         """Write a folder or file of the drive into a folder on disk; see `mirror_to.mirror_to`."""
-        return await mirror_to(self, Path(directory), folder, **options)
+        return await mirror_to(
+            self,
+            Path(directory),
+            folder,
+            prune=prune,
+            ignore=ignore,
+            resume=resume,
+            progress=progress,
+            durable=durable,
+            timeout=timeout,
+        )
 
     # ---------------------------------------------------------------- versions
 
