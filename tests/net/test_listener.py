@@ -38,14 +38,39 @@ async def test_a_flood_of_handshakes_from_one_source_keeps_room() -> None:
         address = listener.addresses[0]
         knocks = [await asyncio.open_connection(*address) for _ in range(3)]
         await until(lambda: listener.gate.handshakes == 3)
-        with pytest.raises(HoldfastError):
-            await dial(address, ALICE)
-        assert listener.gate.refused >= 1
+        near = await dial(address, ALICE)
+        assert listener.gate.refused == 1
+        assert await knocks[0][0].read() == b"", "who took longest had to go"
+        assert listener.gate.handshakes == 2 and listener.gate.connections == 3
         for _, writer in knocks:
             writer.close()
         await until(lambda: not listener.gate.handshakes)
+        assert listener.gate.connections == 1
+        near.close()
+        await near.wait_closed()
+
+
+async def test_a_slow_crowd_from_everywhere_gives_way_to_whoever_comes() -> None:
+    limits = Limits(handshakes=3, handshakes_per_source=3)
+    async with listening(limits=limits) as (listener, _):
+        address = listener.addresses[0]
+        elsewhere = ("127.0.0.2", 0)
+        knocks = [await asyncio.open_connection(*address, local_addr=elsewhere) for _ in range(3)]
+        await until(lambda: listener.gate.handshakes == 3)
         near = await dial(address, ALICE)
-        assert listener.gate.handshakes == 0 and listener.gate.connections == 1
+        assert listener.gate.handshakes == 2
+        for _, writer in knocks:
+            writer.close()
+        near.close()
+        await near.wait_closed()
+
+
+async def test_open_connections_do_not_give_way() -> None:
+    async with listening(limits=Limits(connections_per_source=1)) as (listener, arrivals):
+        near = await dial(listener.addresses[0], ALICE)
+        with pytest.raises(HoldfastError):
+            await dial(listener.addresses[0], ALICE)
+        assert near.opened and listener.gate.refused == 1
         near.close()
         await near.wait_closed()
 

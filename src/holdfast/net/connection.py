@@ -23,6 +23,8 @@ from holdfast.wire import Mux, SecretStream
 
 RECEIVE_BUFFER = 256 * 1024
 """Bytes taken from the socket at once: four 64 KiB blocks, and still inside a core's cache."""
+HANDSHAKE_BUFFER = 8 * 1024
+"""Bytes taken at once from somebody who has not proven a key yet."""
 IDLE_TIMEOUT = 30.0
 """Seconds of silence after which a peer is dead: it sends something at least every five."""
 LINGER = 2.0
@@ -196,7 +198,7 @@ class Connection(asyncio.BufferedProtocol):
         if self.closed:
             self._transport.abort()
             return
-        self._buffer = memoryview(bytearray(RECEIVE_BUFFER))
+        self._buffer = memoryview(bytearray(HANDSHAKE_BUFFER))
         if self._pauses:
             self._transport.pause_reading()
         self._flush()
@@ -305,6 +307,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._accepted and not self._ready.done():
             self.opened_at = self._loop.time()
             self._ready.set_result(None)
+            self._buffer = memoryview(bytearray(RECEIVE_BUFFER))
             if self._on_open is not None:
                 self._on_open(self)
         self._flush()

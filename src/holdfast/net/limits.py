@@ -1,7 +1,8 @@
 """How many strangers may knock at once: limits on unfinished handshakes and on connections.
 
-A handshake costs four scalar multiplications (about 0.3 ms) and 256 KiB of address space, so a
-flood of them must not keep honest peers out: each source address has its own small share.
+A handshake costs four scalar multiplications (about 0.3 ms), a descriptor and some 20 KB, so a
+flood of them must not keep honest peers out: each source address has its own small share, and where
+a share is used up, the listener gives up the handshake that has taken longest.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 class Limits:
     """Bounds on one listener or node. Each number says what it protects."""
 
-    handshakes: int = 64
+    handshakes: int = 256
     """Unfinished incoming handshakes in all: bounds the work a flood can queue."""
     handshakes_per_source: int = 8
     """Unfinished incoming handshakes from one source: one flooder leaves room for others."""
@@ -58,16 +59,22 @@ class Gate:
         """Connections now, unfinished handshakes included."""
         return self._connections.total()
 
+    def is_full(self, source: str) -> bool:
+        """Whether one of the limits keeps a stranger from this source out."""
+        return (
+            self.handshakes >= self.limits.handshakes
+            or self.connections >= self.limits.connections
+            or self._connections[source] >= self.limits.connections_per_source
+            or self.is_crowded(source)
+        )
+
+    def is_crowded(self, source: str) -> bool:
+        """Whether a source has as many unfinished handshakes as it may."""
+        return self._handshakes[source] >= self.limits.handshakes_per_source
+
     def enter(self, source: str) -> bool:
         """A stranger knocks: True and counted, or False when one of the limits is reached."""
-        limits = self.limits
-        full = (
-            self.handshakes >= limits.handshakes
-            or self.connections >= limits.connections
-            or self._handshakes[source] >= limits.handshakes_per_source
-            or self._connections[source] >= limits.connections_per_source
-        )
-        if full:
+        if self.is_full(source):
             self.refused += 1
             return False
         self._handshakes[source] += 1

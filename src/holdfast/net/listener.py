@@ -27,7 +27,7 @@ class Listener:
         self._on_open = on_open
         self._admit = admit
         self._server: asyncio.Server | None = None
-        self._connections: set[Connection] = set()
+        self._knocking: dict[_Incoming, None] = {}
 
     @property
     def addresses(self) -> list[Address]:
@@ -49,9 +49,21 @@ class Listener:
         """Take no more connections, and give up unfinished handshakes; open ones stay."""
         if self._server is not None:
             self._server.close()
-        for connection in list(self._connections):
-            if not connection.opened:
-                connection.abort(RemoteError("The listener was closed."))
+        for connection in list(self._knocking):
+            connection.abort(RemoteError("The listener was closed."))
+
+    def _make_room(self, source: str) -> None:
+        """Give up the handshake that has taken longest; its own, when a source has too many.
+
+        Somebody who is slow on purpose could keep the others out for the time a handshake may take.
+        """
+        if self.gate.is_full(source):
+            crowded = self.gate.is_crowded(source)
+            for other in self._knocking:  # the oldest first
+                if not crowded or other.source == source:
+                    other.abort(RemoteError("Others waited, and this handshake took long."))
+                    self.gate.refused += 1
+                    return
 
     def _make(self) -> Connection:
         return _Incoming(self)
@@ -63,21 +75,28 @@ class _Incoming(Connection):
     def __init__(self, listener: Listener) -> None:
         super().__init__(False, listener._key_pair, admit=listener._admit, on_open=self._open_here)
         self._listener = listener
+        self.source = ""
+        """Whom it counts for."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         peer = transport.get_extra_info("peername")
-        source = source_of(str(peer[0])) if isinstance(peer, tuple) else ""
+        self.source = source = source_of(str(peer[0])) if isinstance(peer, tuple) else ""
         listener, gate = self._listener, self._listener.gate
+        listener._make_room(source)
         if not gate.enter(source):
             self._end(RemoteError("Too many connections at once."))
         else:
-            listener._connections.add(self)
-            self._settle: Callable[[], None] = _once(lambda: gate.settled(source))
+            listener._knocking[self] = None
+
+            def settled() -> None:
+                gate.settled(source)
+                del listener._knocking[self]
+
+            self._settle: Callable[[], None] = _once(settled)
 
             def left(_: HoldfastError) -> None:
                 self._settle()
                 gate.leave(source)
-                listener._connections.discard(self)
 
             self.on_close(left)
         super().connection_made(transport)
