@@ -247,6 +247,7 @@ class Connection(asyncio.BufferedProtocol):
             words = getattr(error, "strerror", None) or str(error)
             self._end(PeerUnreachable(f"The connection broke: {words}."))
         self._transport = None
+        self._buffer = memoryview(b"")  # somebody may keep this object long after
         if not self._gone.done():
             self._gone.set_result(None)
 
