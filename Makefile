@@ -22,12 +22,13 @@ demo: $(READY) ## share and get between two processes on this machine (DEMO_FLAG
 	@$(BIN)/holdfast demo $(DEMO_FLAGS)
 
 test: $(TOOLS) ## run the tests that take seconds (TESTS=path PYTEST_FLAGS=...)
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "$(MARKS)" $(PYTEST_FLAGS) $(TESTS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "$(MARKS)" $(TESTS) $(PYTEST_FLAGS)
 
-lint: $(TOOLS) ## style, types, and which package may import which
+lint: $(TOOLS) ## style, types, and which package may import which; names files that grow long
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/python -m tests.house.sizes
 
 bench: $(TOOLS) ## measure Holdfast beside JavaScript (JOBS=a,b SIZE=smoke)
 	@mkdir -p build
