@@ -30,6 +30,7 @@ from holdfast.storage.records import (
     NO_NODE,
     NODE_BYTES,
     log_seed,
+    mend_record,
     pack_leaves,
     pack_nodes,
     unpack_leaf,
@@ -83,7 +84,12 @@ class CoreBackend:
                 return None
         leaf = unpack_leaf(index, record, self.seed)
         if leaf is None:
-            raise self._damaged(f"The tree leaf of block {index}")
+            mended = mend_record(index, record, self.seed)
+            leaf = None if mended is None else unpack_leaf(index, mended, self.seed)
+            if mended is None or leaf is None:
+                raise self._damaged(f"The tree leaf of block {index}")
+            self.leaves[index] = mended  # and back to its place with the next checkpoint
+            self._engine.changed_cores[self.id] = self
         return leaf
 
     def node(self, index: int) -> Node | None:
@@ -97,7 +103,12 @@ class CoreBackend:
                 return None
         node = unpack_node(index, record, self.seed)
         if node is None:
-            raise self._damaged(f"Tree node {index}")
+            mended = mend_record(index, record, self.seed)
+            node = None if mended is None else unpack_node(index, mended, self.seed)
+            if mended is None or node is None:
+                raise self._damaged(f"Tree node {index}")
+            self.nodes[index] = mended
+            self._engine.changed_cores[self.id] = self
         return node
 
     def leaf_of(self, index: int, record: bytes) -> Leaf | None:
@@ -188,7 +199,10 @@ class CoreBackend:
     def _load_bits(self) -> Bitfield:
         self._engine.check_usable()
         bits = Bitfield(track_dirty=True)
-        pages = self._engine.index.pages(self.id) if self.page_count else {}
+        index = self._engine.index
+        pages = index.pages(self.id) if self.page_count else {}
+        if (pages is None or len(pages) != self.page_count) and index.heal():
+            pages = index.pages(self.id)
         if pages is None or len(pages) != self.page_count:
             raise self._damaged("The list of held blocks")
         for number, content in pages.items():

@@ -67,9 +67,8 @@ def open_storage(
             engine, executor = _open_engine(path, random, undo)
         except OSError as error:
             raise explain(error) from error
-        settings = _load_settings(engine)
-        for name, value in recover(engine).items():
-            settings[name] = value
+        settings: dict[str, bytes | None] = dict(engine.load_index())
+        settings.update(recover(engine))
         marks = HighWater((state or state_directory()) / store_id.hex(), clock)
         storage = DirectoryStorage(path, engine, executor, holder, key, settings, marks, durability)
         undo.pop_all()
@@ -95,24 +94,7 @@ def _open_engine(
     undo.callback(files.close)
     executor = ThreadPoolExecutor(2, thread_name_prefix="holdfast-disk")
     undo.callback(executor.shutdown)
-    engine = Engine(files, opened, journal, witness, executor)
-    for row in opened.cores():
-        if row is None:
-            engine.entries_lost = True
-        else:
-            engine.rows[row.discovery_key] = row
-            engine.row_ids[row.id] = row.discovery_key
-    return engine, executor
-
-
-def _load_settings(engine: Engine) -> dict[str, bytes | None]:
-    """Settings of the index; None where one is damaged."""
-    settings: dict[str, bytes | None] = {}
-    for name, value in engine.index.settings():
-        settings[name] = value
-        if value is None:
-            engine.entries_lost = True
-    return settings
+    return Engine(files, opened, journal, witness, executor), executor
 
 
 class DirectoryStorage:
@@ -208,8 +190,7 @@ class DirectoryStorage:
         engine = self._engine
         engine.check_usable()
         value = self._settings.get(name)
-        lost = name in self._settings and name not in engine.changed_settings
-        if value is None and (engine.entries_lost or lost):
+        if value is None and engine.entries_lost and name not in self._settings:
             raise DamagedError(
                 f"The setting {name!r} of this store is damaged.",
                 "Set it again, or restore a copy.",
@@ -221,10 +202,7 @@ class DirectoryStorage:
         engine.check_usable()
         engine.append(encode_setting(name, value))
         engine.changed_settings[name] = value
-        if value is None:
-            self._settings.pop(name, None)
-        else:
-            self._settings[name] = bytes(value)
+        self._settings[name] = None if value is None else bytes(value)
         engine.sync_now()
         engine.checkpoints.tend()
 

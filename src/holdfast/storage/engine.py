@@ -44,7 +44,7 @@ class Engine:
         self.row_ids: dict[int, bytes] = {}
         """Discovery keys of the logs in `rows`."""
         self.next_core = index.meta.next_core
-        self.entries_lost = not index.whole
+        self.entries_lost = False
         """Whether the index has lost an entry, so that "not there" cannot be believed."""
         self.changed_cores: dict[int, CoreBackend] = {}
         self.changed_settings: dict[str, bytes | None] = {}
@@ -52,6 +52,15 @@ class Engine:
         self._unsynced_data: set[CoreBackend] = set()
         self._in_flight: list[SyncPlan] = []
         self._stopped: HoldfastError | None = None
+
+    def load_index(self) -> dict[str, bytes]:
+        """Take in the logs of the index; returns its settings."""
+        cores, settings = self.index.load()
+        for row in cores:
+            self.rows[row.discovery_key] = row
+            self.row_ids[row.id] = row.discovery_key
+        self.entries_lost = not self.index.whole
+        return settings
 
     # -- trouble --------------------------------------------------------------------------------
 

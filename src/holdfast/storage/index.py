@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from holdfast.crypto import blake2b
 from holdfast.errors import DamagedError, DiskFullError, StoreError
 from holdfast.hypercore.backend import Head
+from holdfast.storage.index_rows import heal_rows, is_sound, mended_row, row_digest
 
 NAME = "index.sqlite"
 
@@ -103,7 +103,9 @@ class Index:
                     raise DamagedError("The structure of the store's index is damaged.")
             self.meta, self._sums = self._load_meta()
             self.whole = self._matches_sums()
-            """False when a row is damaged or lost; what can be read is still right."""
+            """False when a row is lost; what can be read is still right."""
+            if not self.whole:
+                self.heal()
 
     @staticmethod
     def create(path: Path) -> None:
@@ -124,12 +126,25 @@ class Index:
 
     def _load_meta(self) -> tuple[Meta, dict[str, tuple[int, int]]]:
         assert self._reader is not None
-        row = self._reader.execute("SELECT digest, content FROM meta WHERE id = 1").fetchone()
-        if row is None or not _is_sound("meta", 1, 0, row[0], row[1], _META.size):
+        row = self._reader.execute("SELECT id, 0, digest, content FROM meta").fetchone()
+        if row is not None and not is_sound("meta", *row):
+            row = mended_row("meta", *row)
+        if row is None or len(row[3]) != _META.size:
             raise DamagedError("The summary of the store's index is damaged.")
-        epoch, seq, next_core, *sums = _META.unpack(row[1])
+        epoch, seq, next_core, *sums = _META.unpack(row[3])
         pairs = zip(sums[::2], sums[1::2], strict=True)
         return Meta(epoch, seq, next_core), dict(zip(_TABLES, pairs, strict=True))
+
+    def heal(self) -> bool:
+        """Put single flipped bits in rows right, on disk too; returns whether all is well then.
+
+        Takes a second for a large row: not for the usual course of things.
+        """
+        assert self._reader is not None
+        with _explained():
+            healed = heal_rows(self._reader)
+            self.whole = self._matches_sums()
+        return healed and self.whole
 
     def _matches_sums(self) -> bool:
         assert self._reader is not None
@@ -143,24 +158,34 @@ class Index:
                 return False
         return True
 
-    def cores(self) -> Iterator[CoreRow | None]:
-        """Every log's entry; None in the place of one that is damaged."""
-        assert self._reader is not None
-        with _explained():
-            for number, digest, content in self._reader.execute(
-                "SELECT id, digest, content FROM cores ORDER BY id"
-            ):
-                yield _unpack_core(number, digest, content)
+    def load(self) -> tuple[list[CoreRow], dict[str, bytes]]:
+        """Every log's entry and every setting; ``whole`` says whether these are all."""
+        cores, settings = self._read_cores(), self._read_settings()
+        if None in cores or None in settings.values():
+            self.heal()
+            cores, settings = self._read_cores(), self._read_settings()
+        found = [row for row in cores if row is not None]
+        values = {name: value for name, value in settings.items() if value is not None}
+        if len(found) < len(cores) or len(values) < len(settings):
+            self.whole = False
+        return found, values
 
-    def settings(self) -> Iterator[tuple[str, bytes | None]]:
-        """Every setting; None for a value that is damaged."""
+    def _read_cores(self) -> list[CoreRow | None]:
+        """Entries, None in the place of one that is damaged."""
         assert self._reader is not None
         with _explained():
-            for name, digest, content in self._reader.execute(
-                "SELECT name, digest, content FROM settings"
-            ):
-                sound = isinstance(name, str) and _is_sound("settings", name, 0, digest, content)
-                yield str(name), content if sound else None
+            rows = self._reader.execute("SELECT id, digest, content FROM cores").fetchall()
+        return [_unpack_core(*row) for row in rows]
+
+    def _read_settings(self) -> dict[str, bytes | None]:
+        """Settings, None for a value that is damaged."""
+        assert self._reader is not None
+        with _explained():
+            rows = self._reader.execute("SELECT name, digest, content FROM settings").fetchall()
+        return {
+            str(name): content if is_sound("settings", name, 0, digest, content) else None
+            for name, digest, content in rows
+        }
 
     def pages(self, core: int) -> dict[int, bytes] | None:
         """The bitfield pages of a log without trailing zero bytes; None when one is damaged."""
@@ -170,7 +195,7 @@ class Index:
             for page, digest, content in self._reader.execute(
                 "SELECT page, digest, content FROM pages WHERE core = ? ORDER BY page", (core,)
             ):
-                if not _is_sound("pages", core, page, digest, content):
+                if not is_sound("pages", core, page, digest, content):
                     return None
                 pages[page] = content
         return pages
@@ -214,12 +239,12 @@ def _put_rows(
 ) -> None:
     for row in update.cores:
         content = _pack_core(row)
-        digest = _digest("cores", row.id, 0, content)
+        digest = row_digest("cores", row.id, 0, content)
         old = writer.execute("SELECT digest FROM cores WHERE id = ?", (row.id,)).fetchone()
         _add(sums, "cores", old, digest)
         writer.execute("INSERT OR REPLACE INTO cores VALUES (?, ?, ?)", (row.id, digest, content))
     for (core, page), content in update.pages.items():
-        digest = _digest("pages", core, page, content)
+        digest = row_digest("pages", core, page, content)
         old = writer.execute(
             "SELECT digest FROM pages WHERE core = ? AND page = ?", (core, page)
         ).fetchone()
@@ -233,7 +258,7 @@ def _put_rows(
             _add(sums, "settings", old, None)
             writer.execute("DELETE FROM settings WHERE name = ?", (name,))
         else:
-            digest = _digest("settings", name, 0, value)
+            digest = row_digest("settings", name, 0, value)
             _add(sums, "settings", old, digest)
             writer.execute(
                 "INSERT OR REPLACE INTO settings VALUES (?, ?, ?)", (name, digest, value)
@@ -255,6 +280,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(
         path, timeout=30, isolation_level=None, check_same_thread=False, cached_statements=32
     )
+    connection.text_factory = _decode_text
     try:
         # A rollback journal and not WAL: opening a store on a full disk must not need new files.
         connection.execute("PRAGMA journal_mode = TRUNCATE")
@@ -263,6 +289,11 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _decode_text(data: bytes) -> str:
+    """A damaged name must not stop the reading of all others."""
+    return data.decode(errors="surrogateescape")
 
 
 @contextmanager
@@ -280,28 +311,10 @@ def _explained() -> Iterator[None]:
         raise DamagedError(f"The store's index is damaged: {error}.") from error
 
 
-def _digest(table: str, place: int | str, page: int, content: bytes) -> int:
-    name = place.encode() if isinstance(place, str) else place.to_bytes(8, "little")
-    label = f"{table}:{len(name)}:{page}:".encode() + name
-    return int.from_bytes(blake2b(label + content)[:8], "little", signed=True)
-
-
-def _is_sound(
-    table: str, place: object, page: object, digest: object, content: object, size: int = -1
-) -> bool:
-    if not isinstance(content, bytes) or (size >= 0 and len(content) != size):
-        return False
-    if not isinstance(page, int) or not isinstance(place, int | str):
-        return False
-    if isinstance(place, int) and not 0 <= place < 1 << 63:
-        return False
-    return digest == _digest(table, place, page, content)
-
-
 def _meta_row(meta: Meta, sums: dict[str, tuple[int, int]]) -> tuple[int, bytes]:
     flat = [number for table in _TABLES for number in sums[table]]
     content = _META.pack(*meta, *flat)
-    return _digest("meta", 1, 0, content), content
+    return row_digest("meta", 1, 0, content), content
 
 
 def _pack_core(row: CoreRow) -> bytes:
@@ -324,7 +337,7 @@ def _pack_core(row: CoreRow) -> bytes:
 
 
 def _unpack_core(number: int, digest: int, content: bytes) -> CoreRow | None:
-    if not _is_sound("cores", number, 0, digest, content):
+    if not is_sound("cores", number, 0, digest, content):
         return None
     flags, key, discovery_key, fork, length, byte_length, pages, size, rest = _CORE.unpack_from(
         content

@@ -1,8 +1,7 @@
 """Correct a single flipped bit in a journal record, so that decaying storage costs nothing.
 
-The record has a CRC-32 of its body and a keyed 64-bit check of everything. A CRC is linear: what
-one flipped bit does to it depends only on how far the bit is from the end, so the distance can be
-read off. Whatever is found counts only when the 64-bit check then passes.
+The record has a CRC-32 of its body and a keyed 64-bit check of everything. Whatever the CRC points
+to counts only when the 64-bit check then passes.
 """
 
 from __future__ import annotations
@@ -10,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from zlib import crc32
 
+from holdfast.storage.flips import mend_crc
 from holdfast.storage.journal import MAX_BODY, PREFIX, RECORD_HEADER, record_check
 
-_POLYNOMIAL = 0xEDB88320
 MAX_HEALED = 1 << 20
 """Longer bodies are not searched for a flipped bit: it would take seconds."""
 
@@ -40,10 +39,11 @@ def heal(data: memoryview, position: int, salt: bytes, expected: int) -> tuple[b
             return fixed, bytes(body)  # the flipped bit is in the check itself
     if seq != expected or start + size > len(data) or size > MAX_HEALED:
         return None
-    mended = _mend_body(bytearray(data[start : start + size]), crc)
-    if mended is None or record_check(salt, prefix, bytes(mended)) != check:
+    body = data[start : start + size]
+    mended = mend_crc(bytes(body), crc32(body) ^ crc)
+    if mended is None or record_check(salt, prefix, mended) != check:
         return None
-    return prefix, bytes(mended)
+    return prefix, mended
 
 
 def _prefixes(
@@ -62,18 +62,6 @@ def _prefixes(
         other = size ^ 1 << bit
         if 0 < other <= min(room, MAX_BODY) and crc32(data[start : start + other]) == crc:
             yield other, crc, seq, synced
-
-
-def _mend_body(body: bytearray, crc: int) -> bytearray | None:
-    """Flip the one bit that makes the CRC of ``body`` come out as ``crc``."""
-    difference = crc32(body) ^ crc
-    effect = _POLYNOMIAL  # of the last bit of the last byte (bit 7: the CRC is reflected)
-    for distance in range(8 * len(body)):
-        if effect == difference:
-            body[-1 - (distance >> 3)] ^= 0x80 >> (distance & 7)
-            return body
-        effect = effect >> 1 ^ _POLYNOMIAL if effect & 1 else effect >> 1
-    return None
 
 
 def _differ_by_a_bit_at_most(left: int, right: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import os
 from typing import NamedTuple
 
 from holdfast.storage.journal import PREFIX, RECORD_HEADER, START, JournalFile, record_check
@@ -10,12 +11,21 @@ from holdfast.storage.journal_heal import heal
 
 
 class Record(NamedTuple):
-    """One intact record."""
+    """Where an intact record lies."""
 
     seq: int
-    body: bytes
+    start: int
+    """Where its body begins in the file."""
     end: int
-    """Where the next record begins in the file."""
+    """Where the next record begins."""
+    healed: bytes | None
+    """The body when a bit of it had to be put right."""
+
+    def body(self, file: JournalFile) -> bytes:
+        """What it says."""
+        if self.healed is not None:
+            return self.healed
+        return os.pread(file.fd, self.end - self.start, self.start)
 
 
 class Scan(NamedTuple):
@@ -40,31 +50,31 @@ def _scan(data: memoryview, salt: bytes, first: int) -> Scan:
     records: list[Record] = []
     position, expected, synced = START, first, 0
     while True:
-        found = _read(data, position, salt, expected)
-        if found is None:
-            return Scan(records, synced, _is_blank(data[position:]))
-        prefix, body = found
-        _, _, seq, durable = PREFIX.unpack(prefix)
-        position += RECORD_HEADER + len(body)
-        records.append(Record(seq, body, position))
+        prefix = bytes(data[position : position + PREFIX.size])
+        healed: bytes | None = None
+        if not _is_intact(data, position, salt, expected):
+            found = heal(data, position, salt, expected)
+            if found is None:
+                return Scan(records, synced, _is_blank(data[position:]))
+            prefix, healed = found
+        size, _, seq, durable = PREFIX.unpack(prefix)
+        start = position + RECORD_HEADER
+        position = start + size
+        records.append(Record(seq, start, position, healed))
         synced = max(synced, durable)
         expected += 1
 
 
-def _read(
-    data: memoryview, position: int, salt: bytes, expected: int
-) -> tuple[bytes, bytes] | None:
+def _is_intact(data: memoryview, position: int, salt: bytes, expected: int) -> bool:
     head = bytes(data[position : position + RECORD_HEADER])
     if len(head) < RECORD_HEADER:
-        return None
+        return False
     prefix = head[: PREFIX.size]
     size, _, seq, _ = PREFIX.unpack(prefix)
     start = position + RECORD_HEADER
-    if seq == expected and start + size <= len(data):
-        body = bytes(data[start : start + size])
-        if record_check(salt, prefix, body) == head[PREFIX.size :]:
-            return prefix, body
-    return heal(data, position, salt, expected)
+    if seq != expected or start + size > len(data):
+        return False
+    return record_check(salt, prefix, data[start : start + size]) == head[PREFIX.size :]
 
 
 def _is_blank(data: memoryview) -> bool:

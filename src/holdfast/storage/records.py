@@ -12,6 +12,7 @@ from zlib import crc32
 
 from holdfast.hypercore.backend import Leaf
 from holdfast.hypercore.tree import Node
+from holdfast.storage.flips import differ_by_one_bit, mend_crc
 
 LEAF_BYTES = 52
 NODE_BYTES = 44
@@ -51,6 +52,19 @@ def pack_nodes(nodes: Iterable[Node], seed: int) -> tuple[list[int], list[bytes]
         add(content + crc32(content, seed ^ index & _MASK).to_bytes(4, "little"))
         indices.append(index)
     return indices, records
+
+
+def mend_record(index: int, record: bytes, seed: int) -> bytes | None:
+    """A damaged record with the one bit put right that explains the damage, or None.
+
+    The tree above it tells whether the guess was right: a CRC of 32 bits alone could be fooled.
+    """
+    content, check = record[:-4], int.from_bytes(record[-4:], "little")
+    actual = crc32(content, seed ^ index & _MASK)
+    if differ_by_one_bit(actual, check):
+        return content + actual.to_bytes(4, "little")
+    mended = mend_crc(content, actual ^ check)
+    return None if mended is None else mended + record[-4:]
 
 
 def unpack_leaf(index: int, record: bytes, seed: int) -> Leaf | None:

@@ -86,11 +86,11 @@ class _Replay:
         scans = [(file, scan(file)) for file in journal.live]
         self.floor = max([self.floor, *(found.synced for _, found in scans)])
         position: _Position | None = None
-        for number, (file, found) in enumerate(scans):
+        for file, found in scans:
             if file.header.first != journal.seq + 1:
-                self._drop(scans[number][0])
+                self._drop(file)
                 break
-            tail, whole = self._apply_all(found.records)
+            tail, whole = self._apply_all(file, found.records)
             position = _Position(file, tail)
             if not whole or not found.rest_is_blank:
                 _blank_rest(file, tail)
@@ -105,12 +105,13 @@ class _Replay:
         data_sync(file.fd)
         journal.live.remove(file)
 
-    def _apply_all(self, records: list[Record]) -> tuple[int, bool]:
+    def _apply_all(self, file: JournalFile, records: list[Record]) -> tuple[int, bool]:
         """Apply records in order; returns where they end and whether none was left out."""
         tail = START
-        for seq, body, end in records:
+        for record in records:
+            seq = record.seq
             try:
-                entry = decode_entry(body)
+                entry = decode_entry(record.body(file))
             except ValueError as error:
                 raise DamagedError(
                     f"The store's journal makes no sense: {error}.", _HINT
@@ -121,7 +122,7 @@ class _Replay:
             if seq > self.floor:
                 self._note_unsynced(entry)
             self.engine.journal.seq = seq
-            tail = end
+            tail = record.end
         return tail, True
 
     def _is_complete(self, entry: Entry) -> bool:
