@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,9 @@ from holdfast.hyperbee.writer import Writer
 
 if TYPE_CHECKING:
     from holdfast.hyperbee.bee import Bee
+
+TURN = 16
+"""Batches written before other tasks get their turn."""
 
 Swap = Callable[[Entry, Entry], "bool | Awaitable[bool]"]
 """Decides on a change of an existing key: ``(entry now, entry proposed) -> go on?``"""
@@ -161,6 +165,8 @@ class Batch:
             self._release()
         if self._durable is not False:
             await core.sync()  # without the lock, so that many writers share one
+        if forest.writes % TURN == 0:
+            await asyncio.sleep(0)  # appends that wait for no disk must not keep peers waiting
 
     async def close(self) -> None:
         """Drop the changes and release the lock."""

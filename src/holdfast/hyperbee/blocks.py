@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from holdfast.errors import DecodeError
-from holdfast.hyperbee.node import TreeNode, place, varint
+from holdfast.hyperbee.node import SMALL, TreeNode, place, varint
 
 MAX_UINT = 1 << 53
 """Largest number a JavaScript peer can write."""
@@ -32,9 +32,6 @@ class Header(NamedTuple):
     metadata: bool = False
     content_feed: bytes | None = None
     user_data: bytes | None = None
-
-
-_ONE = [varint(n) for n in range(128)]
 
 
 def read_varint(buf: bytes, pos: int, end: int) -> tuple[int, int]:
@@ -122,7 +119,7 @@ def encode_record(key: bytes, value: bytes | None, nodes: list[TreeNode]) -> byt
 
 def _size(data: bytes) -> bytes:
     size = len(data)
-    return _ONE[size] if size < 128 else varint(size)
+    return SMALL[size] if size < 128 else varint(size)
 
 
 def encode_index(nodes: list[TreeNode]) -> bytes:
@@ -133,13 +130,13 @@ def encode_index(nodes: list[TreeNode]) -> bytes:
         assert codes is not None
         packed = b"".join(codes)
         size = len(packed)
-        level = b"\x0a" + (_ONE[size] if size < 128 else varint(size)) + packed if size else b""
+        level = b"\x0a" + (SMALL[size] if size < 128 else varint(size)) + packed if size else b""
         if node.kids:
             packed = b"".join([kid.code or place(kid) for kid in node.kids])
             size = len(packed)
-            level += b"\x12" + (_ONE[size] if size < 128 else varint(size)) + packed
+            level += b"\x12" + (SMALL[size] if size < 128 else varint(size)) + packed
         size = len(level)
-        parts += b"\x0a", _ONE[size] if size < 128 else varint(size), level
+        parts += b"\x0a", SMALL[size] if size < 128 else varint(size), level
     return b"".join(parts)
 
 

@@ -46,6 +46,8 @@ class Forest:
         self._entry_bytes = 0
         self._nodes: dict[tuple[int, int], TreeNode] = {}
         self._count = 0
+        self.writes = 0
+        """Batches written so far."""
         self._newest: TreeNode | None = None
         self._newest_version = 0
         core.on_truncate(self.truncated)
@@ -185,6 +187,7 @@ class Forest:
 
     def commit(self, root: TreeNode, version: int, nodes: int) -> None:
         """Remember the tree that was just written, with so many new ``nodes``."""
+        self.writes += 1
         self._count += nodes
         if self._count > MAX_NODES:
             self.forget()

@@ -86,6 +86,10 @@ def varint(n: int) -> bytes:
     return bytes(out)
 
 
+SMALL = [varint(n) for n in range(128)]
+"""The varints of one byte."""
+
+
 def place(node: TreeNode) -> bytes:
     """Seq and offset of a written node as varints."""
     code = node.code

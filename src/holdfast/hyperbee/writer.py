@@ -12,7 +12,7 @@ from bisect import bisect_left
 
 from holdfast.hyperbee.blocks import encode_record
 from holdfast.hyperbee.forest import Forest, too_deep
-from holdfast.hyperbee.node import MAX_DEPTH, MAX_KEYS, MIN_KEYS, TreeNode, new_node, varint
+from holdfast.hyperbee.node import MAX_DEPTH, MAX_KEYS, MIN_KEYS, SMALL, TreeNode, new_node, varint
 from holdfast.hyperbee.surgery import (
     borrow_left,
     borrow_right,
@@ -79,7 +79,7 @@ class Writer:
         for offset, each in enumerate(path):
             each.seq = seq
             each.offset = offset
-            each.code = None
+            each.code = code + SMALL[offset]
         self.pending.append((key, value, path))
 
     def delete(self, key: bytes) -> bool:
