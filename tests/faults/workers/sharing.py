@@ -6,7 +6,7 @@ import asyncio
 
 from holdfast.crypto import key_pair
 from holdfast.hyperdrive import Drive
-from holdfast.net import Connection, listen
+from holdfast.net import listen
 from holdfast.store import Store
 from tests.faults.workers.appending import KEY
 from tests.faults.workers.children import Report
@@ -26,13 +26,7 @@ async def main(report: Report, blocks: int, files: int) -> None:
         for number in range(files):
             path = path_of(number)
             await batch.put(path, file_content(path, 0))
-    opened = []
-
-    def attach(connection: Connection) -> None:
-        opened.append(connection)
-        store.attach(connection)
-
-    listener = await listen("127.0.0.1:0", key_pair(), attach)
+    listener = await listen("127.0.0.1:0", key_pair(), store.attach)
     report("ready", log=core.key.hex(), drive=drive.core.key.hex(), port=listener.addresses[0].port)
     while not report.closed():  # noqa: ASYNC110 - the end of a pipe is no event
         await asyncio.sleep(0.2)
