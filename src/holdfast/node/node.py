@@ -15,6 +15,7 @@ from holdfast.encoding.links import MAX_PEERS
 from holdfast.errors import (
     BlockNotAvailable,
     ClosedError,
+    DamagedError,
     DecodeError,
     LinkError,
     LocalError,
@@ -156,16 +157,16 @@ class Node:
         if addresses:
             reach = held.look_at(self.peers.connect, addresses)
             await reach.first()
-            if not reach.connected and not core.length and not held.sources:
+            if not reach.connected and not _known(core) and not held.sources:
                 raise reach.error or PeerUnreachable("Nobody answered.")
-        elif not core.length and not held.sources:
+        elif not _known(core) and not held.sources:
             raise PeerUnreachable(
                 "Nobody is known who has this drive.",
                 "Use a link with ?peer=HOST:PORT in it, or add --peer HOST:PORT.",
             )
         if held.sources and await held.wait_peer(min(timeout, PEER_TIMEOUT)):
-            await held.drive.update(wait=not core.length, timeout=timeout)
-        elif not core.length:
+            await held.drive.update(wait=not _known(core), timeout=timeout)
+        elif not _known(core):
             raise BlockNotAvailable(
                 "Somebody answers there, but does not offer this drive.",
                 "Check that it is still being shared, and that the link is whole.",
@@ -277,6 +278,14 @@ class Node:
         await asyncio.gather(*self._retired)
         await self.peers.close()
         await self.store.close()
+
+
+def _known(core: Core) -> int:
+    """Blocks of a log known here; none when its copy is damaged and somebody must show it again."""
+    try:
+        return core.length
+    except DamagedError:
+        return 0
 
 
 async def _check_opens(drive: Drive, secret: bytes | None, timeout: float) -> None:
