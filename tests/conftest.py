@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -18,11 +19,16 @@ settings.load_profile(
     os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "fast")
 )
 
+# For what fixtures of a whole module or session do before a test has a home of its own.
+_STATE = tempfile.TemporaryDirectory(prefix="holdfast-tests-")
+os.environ["HOLDFAST_STATE"] = _STATE.name
+
 
 @pytest.fixture(autouse=True)
 def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A test that forgets to name a store gets an empty one of its own, and no colours."""
     monkeypatch.setenv("HOLDFAST_STORE", str(tmp_path / "default-store"))
+    monkeypatch.setenv("HOLDFAST_STATE", str(tmp_path / "default-state"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.delenv("HOLDFAST_PASSPHRASE_FILE", raising=False)

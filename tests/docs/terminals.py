@@ -40,6 +40,7 @@ class Terminal:
         scripts = Path(sys.executable).parent
         self._env = os.environ | {
             "HOLDFAST_STORE": str(home / ".store"),
+            "HOLDFAST_STATE": str(home / ".state"),
             "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}",
             "NODE_PATH": str(PEERS),
             "COLUMNS": "80",
