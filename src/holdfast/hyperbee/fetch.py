@@ -33,6 +33,7 @@ class Fetcher:
         whatever the log raises.
         """
         if not wait:
+            self._forest.core.get_local(seq)  # which tells when it is here, but damaged
             raise BlockNotAvailable(f"block {seq} of the bee is not on this machine")
         task = self._ask(seq)
         self.prefetch(ahead)
