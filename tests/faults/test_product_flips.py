@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from holdfast.node import Node
 from holdfast.store import Store
 from tests.faults.test_flips import Image
 from tests.faults.workers import flipped
-from tests.faults.workers.flipped import Findings, Keys
+from tests.faults.workers.flipped import Findings, Keys, content_of
 from tests.support.links import joined
 
 FLIPS = int(os.environ.get("HOLDFAST_FLIPS", "400"))
@@ -102,3 +103,27 @@ async def test_a_store_of_fetched_things(kind: str, memory: Path) -> None:
         await flipped.try_fetched(store, keys, findings, writer)
 
     await flip_bits(memory / kind, memory, attempt)
+
+
+@pytest.mark.faults
+async def test_a_node_repairs_the_tree_it_lost(memory: Path) -> None:
+    """The whole way: a link, a socket, and a copy of which nothing but the contents is legible."""
+    async with Node(await Store.open(memory / "owner")) as owner:
+        drive = await owner.drive(name="docs")
+        await drive.put("/a", content_of(3))
+        await owner.share(drive)
+        await owner.listen("127.0.0.1:0")
+        link = owner.link(drive)
+        async with Node(await Store.open(memory / "copy")) as node:
+            await (await node.drive(link)).download()
+        name = drive.core.discovery_key.hex()
+        spoiled = [p for p in (memory / "copy/cores").rglob(f"{name}*") if p.suffix != ".data"]
+        assert spoiled
+        for path in spoiled:
+            path.write_bytes(bytes(byte ^ 7 for byte in path.read_bytes()))
+        async with Node(await Store.open(memory / "copy")) as node:
+            copy = await node.drive(link)
+            assert await copy.get("/a") == content_of(3)
+    async with Node(await Store.open(memory / "copy")) as node:
+        copy = await node.drive(link)
+        assert await copy.get("/a", wait=False) == content_of(3)
