@@ -6,12 +6,12 @@ import asyncio
 import os
 import stat
 import unicodedata
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from holdfast.errors import DecodeError, NotFoundError, PathError
+from holdfast.errors import DecodeError, PathError
 from holdfast.hyperdrive.entry import FileEntry
 from holdfast.hyperdrive.mirror import (
     Counter,
@@ -25,6 +25,7 @@ from holdfast.hyperdrive.mirror import (
 from holdfast.hyperdrive.paths import check_link, check_names, under
 from holdfast.hyperdrive.paths import folder as folder_path
 from holdfast.hyperdrive.same import DiskFile, is_same
+from holdfast.hyperdrive.selection import Selection, select
 from holdfast.hyperdrive.source import CHUNK
 from holdfast.hyperdrive.target import PARTIAL, OutFile, Target
 
@@ -59,7 +60,7 @@ async def mirror_to(
     followed; those of the drive are made only when they stay inside. Raises `DiskFullError`,
     `NotFoundError`, `BlockNotAvailable` (after ``timeout`` seconds without a block).
     """
-    source = await _source(view, folder)
+    source = await select(view, folder)
     pool = ThreadPoolExecutor(WORKERS, "holdfast-mirror")
     target: Target | None = None
     try:
@@ -82,43 +83,13 @@ async def mirror_to(
     return outlet.counter.result
 
 
-class _Source:
-    """What of a drive is to be written."""
-
-    def __init__(self, view: DriveView, top: str, single: FileEntry | None) -> None:
-        self.view = view
-        self.top = top
-        self.single = single
-
-    async def entries(self, ignored: Callable[[str], bool]) -> AsyncIterator[FileEntry]:
-        if self.single is not None:
-            yield self.single
-            return
-        async for entry in self.view.list(self.top):
-            if not ignored(entry.path[len(self.top) :]):
-                yield entry
-
-
-async def _source(view: DriveView, folder: str) -> _Source:
-    fixed = view.checkout(view.version)
-    top = folder_path(folder)
-    single = await fixed.entry(top) if top else None
-    if single is not None:
-        return _Source(fixed, top.rpartition("/")[0], single)
-    async for _ in fixed.list(top):
-        return _Source(fixed, top, None)
-    if top:
-        raise NotFoundError(f"There is nothing under {top} in this version of the drive.")
-    return _Source(fixed, top, None)
-
-
 class _Outlet:
     ignored: Callable[[str], bool]
     cases: bool
 
     def __init__(
         self,
-        source: _Source,
+        source: Selection,
         target: Target,
         pool: ThreadPoolExecutor,
         counter: Counter,
