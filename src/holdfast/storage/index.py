@@ -109,16 +109,16 @@ class Index:
 
     @staticmethod
     def create(path: Path) -> None:
-        """A new, empty index."""
+        """A new, empty index. The caller syncs it."""
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
         with _explained():
-            connection = _connect(path)
+            connection = sqlite3.connect(path, isolation_level=None)
             try:
-                connection.executescript(_SCHEMA)
-                sums = dict.fromkeys(_TABLES, (0, 0))
-                connection.execute(
-                    "INSERT INTO meta VALUES (1, ?, ?)", _meta_row(Meta(0, 0, 1), sums)
-                )
+                connection.execute("PRAGMA journal_mode = OFF")
+                connection.execute("PRAGMA synchronous = OFF")
+                connection.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
+                row = _meta_row(Meta(0, 0, 1), dict.fromkeys(_TABLES, (0, 0)))
+                connection.execute("INSERT INTO meta VALUES (1, ?, ?)", row)
             finally:
                 connection.close()
 
