@@ -36,7 +36,7 @@ from __future__ import annotations
 
 
 class HoldfastError(Exception):
-    """Root of the tree: ``code`` is stable, ``exit_code`` is the process status, ``hint`` may be ''."""
+    """Root of the tree; ``code`` is stable, ``exit_code`` a status, ``hint`` may be ''."""
 
     code = "error"
     exit_code = 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from holdfast.cli.runtime import until_stopped
@@ -66,14 +67,22 @@ def watch_connections(ui: UI, node: Node) -> None:
     node.on_connection(opened)
 
 
-async def serve(drive: Drive, *, once: bool, seconds: float | None) -> None:
-    """Return on Ctrl-C or SIGTERM, after ``seconds``, or (``once``) when somebody has it all."""
+async def serve(
+    drive: Drive, announce: Callable[[], Awaitable[None]], *, once: bool, seconds: float | None
+) -> None:
+    """Return on Ctrl-C or SIGTERM, after ``seconds``, or (``once``) when somebody has it all.
+
+    ``announce`` is called once a signal means "stop serving", so that whoever reads what it prints
+    may send one at once.
+    """
     ends = [asyncio.ensure_future(until_stopped())]
     if seconds is not None:
         ends.append(asyncio.ensure_future(asyncio.sleep(seconds)))
     if once:
         ends.append(asyncio.ensure_future(_until_fetched(drive)))
     try:
+        await asyncio.sleep(0)
+        await announce()
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for end in ends:

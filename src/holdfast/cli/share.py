@@ -91,15 +91,18 @@ async def _share(
 
     ui, taken = settings.ui, sources(paths)
     async with open_node(settings) as node:
-        watch_connections(ui, node)
         drive = await node.drive(name=name or next(iter(taken)), public=public)
         for peer in peers:
             await node.catch_up(drive, peer)
         refused = await take_in(ui, drive, taken)
         addresses = await listen_on(node, listen)
         await node.share(drive)
-        await _announce(ui, node, drive, addresses, refused)
-        await serve(drive, once=once, seconds=expires)
+
+        async def announce() -> None:
+            await _announce(ui, node, drive, addresses, refused)
+            watch_connections(ui, node)  # `sharing` is the first line of all
+
+        await serve(drive, announce, once=once, seconds=expires)
         ui.event("stopped")
 
 
