@@ -135,7 +135,7 @@ class Log:
         """
         if not self.bitfield.get(index):
             if self.doubt is not None:
-                raise self.doubt
+                raise self.doubt.with_traceback(None)
             return None
         pending = self._received.blocks.get(index)
         if pending is not None:
@@ -259,7 +259,7 @@ class Log:
 
     def _check_writable(self) -> None:
         if self.frozen is not None:
-            raise self.frozen
+            raise self.frozen.with_traceback(None)
         if self.key_pair is None:
             raise NotWritableError("This log belongs to somebody else.")
 
