@@ -34,7 +34,7 @@ from holdfast.storage.records import (
     unpack_leaf,
     unpack_node,
 )
-from holdfast.storage.slots import pack_slot, read_slot
+from holdfast.storage.slots import read_slot, write_slot
 from holdfast.storage.twice import pack_twice, unpack_twice
 
 NUMBERS = st.integers(0, 2**53 - 1)
@@ -159,27 +159,32 @@ def test_a_cut_entry_is_a_value_error(change: Change, data: st.DataObject) -> No
 def test_slots_alternate_and_either_is_enough(tmp_path: Path) -> None:
     path = tmp_path / "leaves"
     path.write_bytes(b"")
-    heads = [Head(0, n, n, b"s" * n) for n in range(3)]
+    key = b"k" * 32
     with path.open("r+b") as file:
-        assert read_slot(file.fileno()) is None
-        for epoch, head in enumerate(heads):
-            position, content = pack_slot(epoch, b"k" * 32, head)
-            os.pwrite(file.fileno(), content, position)
-            slot = read_slot(file.fileno())
+        fd = file.fileno()
+        assert read_slot(fd) is None
+        for number, epoch in enumerate((1, 3, 5, 8, 9)):
+            head = Head(0, number, number, b"s" * number)
+            write_slot(fd, epoch, key, head)
+            slot = read_slot(fd)
             assert slot is not None
-            assert (slot.epoch, slot.key, slot.head) == (epoch, b"k" * 32, head)
-        os.pwrite(file.fileno(), b"\xff", pack_slot(2, b"k" * 32, heads[2])[0] + 20)
-        slot = read_slot(file.fileno())
-        assert slot is not None and slot.epoch == 1
+            assert (slot.epoch, slot.key, slot.head) == (epoch, key, head)
+            # The write may be torn: the one before is there then.
+            whole = os.pread(fd, 1024, 0)
+            os.pwrite(fd, b"\xff" * 30, slot.position + 20)
+            before = read_slot(fd)
+            assert before is None if number == 0 else before is not None and before.epoch < epoch
+            os.pwrite(fd, whole, 0)
 
 
 def test_a_signature_too_long_for_a_slot_is_left_out(tmp_path: Path) -> None:
-    position, content = pack_slot(1, b"k" * 32, Head(0, 5, 6, bytes(5000)))
-    assert position + len(content) <= 1024
     path = tmp_path / "leaves"
-    path.write_bytes(bytes(position) + content)
-    with path.open("rb") as file:
+    path.write_bytes(b"")
+    with path.open("r+b") as file:
+        for epoch in (1, 2):
+            write_slot(file.fileno(), epoch, b"k" * 32, Head(0, 5, 6, bytes(5000)))
         slot = read_slot(file.fileno())
+    assert path.stat().st_size <= 1024
     assert slot is not None and slot.head == Head(0, 5, 6, b"")
 
 

@@ -19,11 +19,19 @@ from typing import TYPE_CHECKING
 from holdfast.errors import HoldfastError
 from holdfast.hypercore.backend import Head
 from holdfast.storage.core_backend import CoreBackend
-from holdfast.storage.core_files import DATA, LEAVES, LEAVES_START, NODES, SUFFIXES, write_records
+from holdfast.storage.core_files import (
+    DATA,
+    LEAVES,
+    LEAVES_START,
+    NODES,
+    SUFFIXES,
+    create_file,
+    write_records,
+)
 from holdfast.storage.disk import sync_paths
 from holdfast.storage.index import Index, IndexUpdate, Meta
 from holdfast.storage.records import LEAF_BYTES, NODE_BYTES
-from holdfast.storage.slots import pack_slot
+from holdfast.storage.slots import write_slot
 from holdfast.storage.syncing import SyncPlan
 
 if TYPE_CHECKING:
@@ -80,13 +88,20 @@ def _write_part(part: CorePart, epoch: int) -> list[str]:
     if not part.core.has_files:
         directory = os.path.dirname(part.stem)
         paths += [directory, os.path.dirname(directory)]
-    position, slot = pack_slot(epoch, part.key, part.head)
-    write_records(leaves, position, len(slot), {0: slot})
-    write_records(leaves, LEAVES_START, LEAF_BYTES, part.leaves)
+    fd = create_file(leaves)
+    try:
+        write_slot(fd, epoch, part.key, part.head)
+        write_records(fd, LEAVES_START, LEAF_BYTES, part.leaves)
+    finally:
+        os.close(fd)
     if part.nodes:
         nodes = part.stem + SUFFIXES[NODES]
-        write_records(nodes, 0, NODE_BYTES, {index >> 1: r for index, r in part.nodes.items()})
         paths.append(nodes)
+        fd = create_file(nodes)
+        try:
+            write_records(fd, 0, NODE_BYTES, {index >> 1: r for index, r in part.nodes.items()})
+        finally:
+            os.close(fd)
     if part.has_data:
         paths.append(part.stem + SUFFIXES[DATA])
     return paths

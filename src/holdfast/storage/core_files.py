@@ -113,17 +113,13 @@ def create_file(path: str) -> int:
         return os.open(path, flags, 0o600)
 
 
-def write_records(path: str, start: int, size: int, records: dict[int, bytes]) -> None:
+def write_records(fd: int, start: int, size: int, records: dict[int, bytes]) -> None:
     """Write records of ``size`` bytes at their numbers, neighbours together."""
-    fd = create_file(path)
-    try:
-        numbers = sorted(records)
-        first = 0
-        for last in range(1, len(numbers) + 1):
-            if last < len(numbers) and numbers[last] == numbers[last - 1] + 1:
-                continue
-            group = b"".join(map(records.__getitem__, numbers[first:last]))
-            write_all(fd, group, start + size * numbers[first])
-            first = last
-    finally:
-        os.close(fd)
+    numbers = sorted(records)
+    first = 0
+    for last in range(1, len(numbers) + 1):
+        if last < len(numbers) and numbers[last] == numbers[last - 1] + 1:
+            continue
+        group = b"".join(map(records.__getitem__, numbers[first:last]))
+        write_all(fd, group, start + size * numbers[first])
+        first = last

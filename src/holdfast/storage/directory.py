@@ -136,11 +136,17 @@ class DirectoryStorage:
     def seal(self, passphrase: str | None) -> None:
         """From now on only this passphrase opens the store; None: no passphrase is needed."""
         self._engine.check_usable()
-        secrets.write_primary_key(self._path / secrets.NAME, self._primary_key, passphrase)
+        try:
+            secrets.write_primary_key(self._path / secrets.NAME, self._primary_key, passphrase)
+        except OSError as error:
+            raise explain(error) from error
 
     def confirm_moved(self) -> None:
         self._engine.check_usable()
-        identity.write_identity(self._path, layout.home_of(self._path))
+        try:
+            identity.write_identity(self._path, layout.home_of(self._path))
+        except OSError as error:
+            raise explain(error) from error
         self.moved = False
 
     # -- logs -----------------------------------------------------------------------------------

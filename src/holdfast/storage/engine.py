@@ -83,9 +83,11 @@ class Engine:
         fatal = isinstance(error, SyncFailed) or error.errno == errno.EIO
         return self.broken_by(error) if fatal else explain(error)
 
-    def broken_by(self, error: OSError) -> StoreError:
+    def broken_by(self, error: OSError | StoreError) -> StoreError:
         """After this error nothing in memory can be relied on: only opening again verifies."""
-        reason = explain(error)
+        if self._stopped is not None and isinstance(error, StoreError):
+            return error
+        reason = explain(error) if isinstance(error, OSError) else error
         broken = type(reason)(
             f"{reason.message} The store stopped to protect what it holds.",
             "Check the disk, then open the store again: it verifies itself.",
@@ -147,6 +149,8 @@ class Engine:
                 past = read_slot(file.fileno()) is not None
         except FileNotFoundError:
             pass
+        except OSError as error:
+            raise self.failed(error) from error
         if past or self.entries_lost:
             raise DamagedError(
                 f"The store's index has lost its entry of log {backend.key.hex()[:16]}….",
@@ -155,7 +159,10 @@ class Engine:
 
     def register(self, backend: CoreBackend) -> None:
         """Give a log its number, with its first write."""
-        self.files.remove(backend.discovery_key)  # left of a life that was never synced
+        try:
+            self.files.remove(backend.discovery_key)  # left of a life that was never synced
+        except OSError as error:
+            raise self.failed(error) from error
         self.append(encode_core(self.next_core, backend.key, backend.own))
         self.adopt(backend, self.next_core)
 

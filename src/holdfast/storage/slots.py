@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from holdfast.crypto import blake2b
 from holdfast.hypercore.backend import Head
+from holdfast.storage.disk import write_all
 
 SLOTS = (0, 512)
 """In sectors of their own, so that a torn write leaves one whole."""
@@ -24,31 +25,38 @@ class Slot(NamedTuple):
     epoch: int
     key: bytes
     head: Head
+    position: int
 
 
-def pack_slot(epoch: int, key: bytes, head: Head | None) -> tuple[int, bytes]:
-    """Where in the file it goes, and its bytes. A signature too long for a slot is left out."""
+def write_slot(fd: int, epoch: int, key: bytes, head: Head | None) -> None:
+    """Write a slot over the older of the two: whatever becomes of it, one is whole."""
+    newest = read_slot(fd)
+    position = SLOTS[0] if newest is None or newest.position == SLOTS[1] else SLOTS[1]
+    write_all(fd, pack_slot(epoch, key, head), position)
+
+
+def pack_slot(epoch: int, key: bytes, head: Head | None) -> bytes:
+    """The bytes of a slot. A signature that is too long is left out."""
     fork, length, byte_length, signature = head or Head(0, 0, 0, b"")
     if len(signature) > MAX_SIGNATURE:
         signature = b""
     content = _SLOT.pack(_MAGIC, epoch, key, fork, length, byte_length, len(signature)) + signature
-    return SLOTS[epoch & 1], content + blake2b(content)[:_CHECK_BYTES]
+    return content + blake2b(content)[:_CHECK_BYTES]
 
 
 def read_slot(fd: int) -> Slot | None:
     """The newest intact slot, or None when neither is."""
     page = os.pread(fd, SLOTS[1] + _SLOT_BYTES, 0)
-    found = [
-        slot for position in SLOTS if (slot := _unpack(page[position : position + _SLOT_BYTES]))
-    ]
+    found = [slot for position in SLOTS if (slot := _unpack(page, position))]
     return max(found) if found else None
 
 
-def _unpack(data: bytes) -> Slot | None:
+def _unpack(page: bytes, position: int) -> Slot | None:
+    data = page[position : position + _SLOT_BYTES]
     if len(data) < _SLOT.size:
         return None
     magic, epoch, key, fork, length, byte_length, size = _SLOT.unpack_from(data)
     end = _SLOT.size + size
     if magic != _MAGIC or blake2b(data[:end])[:_CHECK_BYTES] != data[end : end + _CHECK_BYTES]:
         return None
-    return Slot(epoch, key, Head(fork, length, byte_length, data[_SLOT.size : end]))
+    return Slot(epoch, key, Head(fork, length, byte_length, data[_SLOT.size : end]), position)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from holdfast.errors import StoreError
 from holdfast.hypercore.backend import Change
 from holdfast.storage.core_files import DATA, LEAVES, LEAVES_START, NODES
 from holdfast.storage.entries import encode_change
@@ -36,19 +37,20 @@ def write_truncating(engine: Engine, core: CoreBackend, change: Change) -> int:
         core.id, change, leaf_indices, leaf_records, node_indices, node_records, inline
     )
     ticket = engine.append(body)
-    engine.sync_now()
-    forget_beyond(core, length)
+    # From here on the journal says that the log is cut: memory must follow, or the store stops.
+    try:
+        engine.sync_now()
+        forget_beyond(core, length)
+        cut_files(engine, core, length, data_end)
+        core.place_blocks(change.blocks, in_place=False)
+    except (OSError, StoreError) as error:
+        raise engine.broken_by(error) from error
     if change.head is not None:
         core.head = change.head
     if change.manifest is not None:
         core.manifest = change.manifest
     core.leaves.update(zip(leaf_indices, leaf_records, strict=True))
     core.nodes.update(zip(node_indices, node_records, strict=True))
-    try:
-        cut_files(engine, core, length, data_end)
-    except OSError as error:
-        raise engine.broken_by(error) from error
-    core.place_blocks(change.blocks, in_place=False)
     for start, count in change.present:
         core.bits.set_range(start, count)
     for start, count in change.absent:
