@@ -15,6 +15,9 @@ from holdfast.hyperdrive.names import Names
 from holdfast.hyperdrive.paths import folder as folder_path
 from holdfast.hyperdrive.records import FileChange, LogEntry, Name, change, inside, path_of
 
+DOWNLOAD_AT_ONCE = 256
+"""Neighbouring blocks joined into one range; more would wait for the listing to end."""
+
 
 class DriveView(Names):
     """Reads a drive: names (see `Names`), contents and versions."""
@@ -89,7 +92,7 @@ class DriveView(Names):
                 if entry.blob is None:
                     continue
                 for start, end in await blobs.ranges(entry.blob):
-                    if start == last[1]:
+                    if start == last[1] and end - last[0] <= DOWNLOAD_AT_ONCE:
                         last = (last[0], end)
                         continue
                     _begin(blobs, last, downloads)
