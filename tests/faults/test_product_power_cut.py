@@ -5,6 +5,7 @@ Only acks received before the cut count: one that arrives later may be of a sync
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import subprocess
@@ -14,11 +15,15 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.store import Store
+from holdfast.crypto import key_pair
+from holdfast.net import dial
+from holdfast.store import Core, Store
 from tests.faults.disks import LoopDisk
-from tests.faults.workers import appending
+from tests.faults.workers import appending, showing
 from tests.faults.workers.appending import FAILED, Acks
 from tests.faults.workers.children import Child
+from tests.faults.workers.content import block
+from tests.support.links import joined
 
 CYCLES = int(os.environ.get("HOLDFAST_CYCLES") or (200 if os.environ.get("CI") else 20))
 
@@ -69,3 +74,45 @@ async def test_nothing_acknowledged_is_lost(
     opened = await Store.open(store)
     await appending.check(opened, acks)
     await opened.close()
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(60 + 2 * CYCLES)
+async def test_nothing_shown_to_a_peer_is_lost(
+    disk: LoopDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or the writer would sign something else for a length that somebody has already seen."""
+    monkeypatch.setenv("HOLDFAST_STATE", str(disk.mounted / "state"))
+    seed = random.randrange(1 << 32)
+    print("seed", seed)
+    chance = random.Random(seed)
+    peer = await Store.open(None)
+    theirs: Core | None = None
+    for _ in range(CYCLES // 2):
+        number, state = chance.randrange(1 << 32), disk.mounted / "state"
+        child = Child(showing.main, str(disk.mounted / "store"), number, state=state)
+        ready = child.wait_for("ready")
+        if theirs is None:
+            theirs = peer.core(key=bytes.fromhex(ready["key"]), encryption_key=appending.KEY)
+        assert ready["length"] >= theirs.length, "a power cut took back what a peer has seen"
+        connection = await dial(f"127.0.0.1:{ready['port']}", key_pair(), on_open=peer.attach)
+        theirs.download()
+        await asyncio.sleep(chance.random() * 0.2)
+        disk.cut()
+        await asyncio.sleep(chance.random() * 0.05)
+        child.kill()
+        await connection.wait_closed()
+        disk.power_on()
+        assert child.exitcode in (-9, FAILED), "the child found something wrong, see its output"
+    assert theirs is not None
+    print(f"{CYCLES // 2} cuts, {theirs.length} blocks")
+    writer = await Store.open(disk.mounted / "store")
+    ours = appending.log_of(writer, 0)
+    link = joined(writer, peer)
+    await asyncio.wait_for(theirs.download(0, ours.length).done(), 30)
+    assert theirs.length == ours.length and not peer.logs[0].log.frozen
+    for index in range(ours.length):
+        assert theirs.get_local(index) == block(0, index, showing.SIZES)
+    link.cut()
+    await writer.close()
+    await peer.close()

@@ -21,6 +21,7 @@ _context.set_forkserver_preload(
         "tests.faults.workers.mirroring",
         "tests.faults.workers.receiving",
         "tests.faults.workers.sharing",
+        "tests.faults.workers.showing",
     ]
 )
 
