@@ -114,6 +114,17 @@ class Claims:
             if bits is not None:
                 bits.set_range(start, max(limit - start, 0), False)
 
+    def ask_again(self) -> None:
+        """Answers so far may be out of date, news may have been kept from us: ask when it matters.
+
+        A peer that had heard of our old blocks leaves out news about new ones in their place
+        (hypercore 10), until it hears that ours are gone.
+        """
+        for batch in self._asked:
+            unwant = wire.encode_want(wire.Want(batch * WANT_BATCH, WANT_BATCH))
+            self._port.send(wire.UNWANT, [unwant])
+        self._asked.clear()
+
     def _spell_out(self, start: int, limit: int) -> None:
         """Turn "everything below n" into bits from ``start`` on."""
         end = min(self.contiguous, limit)

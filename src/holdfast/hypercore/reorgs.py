@@ -77,6 +77,7 @@ class Reorgs:
         log.reorganise(state, reorg.ancestors, reorg.nodes)
         for peer in list(self._replicator.peers):
             peer.forget_claims_from(reorg.ancestors)
+            peer.claims.ask_again()
             self._replicator.changed(peer)
 
     def refused(self, peer: Peer, sent: Sent) -> None:
