@@ -70,7 +70,12 @@ def open_storage(
         settings: dict[str, bytes | None] = dict(engine.load_index())
         settings.update(recover(engine))
         marks = HighWater((state or state_directory()) / store_id.hex(), clock)
-        storage = DirectoryStorage(path, engine, executor, holder, key, settings, marks, durability)
+        try:
+            storage = DirectoryStorage(
+                path, engine, executor, holder, key, settings, marks, durability
+            )
+        except OSError as error:  # it looks at where the store lies
+            raise explain(error) from error
         undo.pop_all()
         return storage
 
