@@ -14,11 +14,16 @@ from pathlib import Path
 
 import pytest
 
+from holdfast.crypto import discovery_key
+from holdfast.errors import BlockNotAvailable, DamagedError
+from holdfast.hyperdrive import Drive
 from holdfast.node import Node
 from holdfast.store import Store
 from tests.faults.test_flips import Image
 from tests.faults.workers import flipped
+from tests.faults.workers.appending import KEY
 from tests.faults.workers.flipped import Findings, Keys, content_of
+from tests.faults.workers.sharing import path_of
 from tests.support.links import joined
 
 FLIPS = int(os.environ.get("HOLDFAST_FLIPS", "400"))
@@ -127,3 +132,27 @@ async def test_a_node_repairs_the_tree_it_lost(memory: Path) -> None:
     async with Node(await Store.open(memory / "copy")) as node:
         copy = await node.drive(link)
         assert await copy.get("/a", wait=False) == content_of(3)
+
+
+@pytest.mark.faults
+async def test_a_damaged_log_does_not_cost_the_others_their_peers(memory: Path) -> None:
+    """A peer that asks for it gets no answer, and is served all else."""
+    keys = await flipped.closed_and_killed(memory, flipped.fill)
+    name = discovery_key(keys.log).hex()
+    for path in (memory / "closed/cores").rglob(f"{name}*"):
+        if path.suffix != ".data":
+            path.write_bytes(bytes(byte ^ 7 for byte in path.read_bytes()))
+    store, reader = await Store.open(memory / "closed"), await Store.open(None)
+    link = joined(store, reader)
+    damaged = reader.core(key=keys.log, encryption_key=KEY)
+    with pytest.raises(BlockNotAvailable):
+        await damaged.get(0, timeout=0.2)
+    async with Drive(reader, keys.drive, encryption_key=KEY) as drive:
+        await drive.update(wait=True, timeout=10)
+        assert await drive.get(path_of(3), timeout=10) == content_of(3)
+    assert link.error is None and not link.closed
+    with pytest.raises(DamagedError):
+        store.core(name="log", encryption_key=KEY)
+    link.cut()
+    await store.close()
+    await reader.close()

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 
-from holdfast.errors import BlockNotAvailable, ConflictError, DiskFullError
+from holdfast.errors import BlockNotAvailable, ConflictError, DiskFullError, StoreError
 from holdfast.hypercore.answers import Answers
 from holdfast.hypercore.blocks import BlockQueue
 from holdfast.hypercore.heads import Heads
@@ -18,6 +18,7 @@ from holdfast.hypercore.log import Log
 from holdfast.hypercore.news import News
 from holdfast.hypercore.peer import Peer
 from holdfast.hypercore.ranges import RangeQueue
+from holdfast.hypercore.recently_checked import RecentlyChecked
 from holdfast.hypercore.reorgs import Reorgs
 from holdfast.hypercore.requests import BlockDone, SeekDone, Sent, UpgradeDone, WantedBlock
 from holdfast.hypercore.seeks import Seeks
@@ -48,6 +49,7 @@ class Replicator:
         self._seeks = Seeks(log, self.peers)
         self._heads = Heads(log, self.peers, lambda: self.reorgs.active)
         self._news = News()
+        self.checked = RecentlyChecked(clock)
         self._defer = defer
         self._last_id = 0
         self._pump_deferred = False
@@ -193,6 +195,7 @@ class Replicator:
 
     def _have_changed(self, start: int, count: int, dropped: bool) -> None:
         self._news.add(start, count, dropped)
+        self.checked.note(start, count, not dropped)
         self.pump_soon()
 
     def flush(self) -> None:
@@ -236,8 +239,9 @@ class Replicator:
     def found_damage(self) -> None:
         """Blocks that failed their check on disk are fetched again where somebody has them."""
         if not self.log.writable:
-            for index in list(self.log.damaged_blocks):
-                self.log.forget(index)
+            with suppress(StoreError):  # a full disk: what is claimed in error is refused again
+                for index in list(self.log.damaged_blocks):
+                    self.log.forget(index)
 
     def deadline(self) -> float | None:
         """When `on_deadline` wants to be called: the first peer's silence becomes too long."""

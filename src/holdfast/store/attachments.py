@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
+from holdfast.errors import StoreError
 from holdfast.hypercore.peer import Peer
 from holdfast.wire import Channel, Mux
 
@@ -75,7 +76,10 @@ class Attachment:
             return False
         if not self._offers(discovery_key, self._link.remote_public_key):
             return False
-        opened = self._store.find(discovery_key)
+        try:
+            opened = self._store.find(discovery_key)
+        except StoreError:  # whoever opens it here is told; the peer's other logs go on
+            return False
         if opened is None or opened.log.frozen is not None:
             return False
         peer = self._peer(opened)
