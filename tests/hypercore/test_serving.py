@@ -8,6 +8,7 @@ from holdfast.errors import RemoteError
 from holdfast.hypercore import messages as wire
 from holdfast.hypercore.message_table import decode
 from holdfast.hypercore.peer import Peer
+from holdfast.hypercore.recently_checked import KEEP
 from holdfast.hypercore.serving import MAX_INVALID_REQUESTS, MAX_QUEUED_REQUESTS
 from tests.support.replication import Net, Node, Wire, connect, reader, writer
 
@@ -121,6 +122,7 @@ def test_a_damaged_block_is_refused_and_no_longer_claimed_by_a_reader() -> None:
     net.run()
     b.log.flush()
     b.log.backend._data[b.log.backend.leaf(5).offset] = b"?" * 8
+    net.now += KEEP + 1  # long enough for the disk to be read anew
     c = reader(net, a)
     connect(net, b, c)
     got = c.fetch(5)

@@ -56,7 +56,7 @@ class Peer:
         self.remote = Remote()
         self.claims = Claims(port)
         self.telling = Telling(self.log, port, self.remote, self.claims)
-        self.serving = Serving(self.log, port, replicator.found_damage)
+        self.serving = Serving(self.log, port, replicator.checked, replicator.found_damage)
         self.asking = Asking(
             self.log, port, self.remote, clock=replicator.clock, next_id=replicator.next_id
         )

@@ -12,6 +12,7 @@ from holdfast.hypercore.manifest import encode_manifest
 from holdfast.hypercore.message_data import encode_block_data, encode_data
 from holdfast.hypercore.port import ChannelPort, say
 from holdfast.hypercore.proof_create import block_proof, create_proof
+from holdfast.hypercore.recently_checked import RecentlyChecked
 from holdfast.hypercore.tree_view import InvalidRequest, MissingNode
 
 MAX_QUEUED_REQUESTS = 4096
@@ -24,11 +25,18 @@ MAX_INVALID_REQUESTS = 64
 class Serving:
     """The requests of one peer. Every request is answered, refused or cancelled; order is free."""
 
-    def __init__(self, log: Log, port: ChannelPort, on_damage: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        log: Log,
+        port: ChannelPort,
+        checked: RecentlyChecked,
+        on_damage: Callable[[], None],
+    ) -> None:
         """``on_damage()`` is called when a block that was asked for turns out damaged on disk."""
         self.blocks_sent = 0
         self._log = log
         self._port = port
+        self._checked = checked
         self._on_damage = on_damage
         self._queue: OrderedDict[int, wire.Request] = OrderedDict()
         self._invalid = 0
@@ -89,7 +97,7 @@ class Serving:
         wanted = request.block
         value = None
         if wanted is not None:
-            value = log.block(wanted.index) if wanted.index < view.length else None
+            value = self._block(wanted.index) if wanted.index < view.length else None
             if value is None:
                 return None
             if _only_a_block(request):
@@ -111,6 +119,14 @@ class Serving:
         if request.manifest and manifest is not None and not log.verifier.compat:
             encoded = encode_manifest(manifest)
         return encode_data(request.id, view.fork, proof, value, encoded)
+
+    def _block(self, index: int) -> bytes | None:
+        if self._checked.covers(index):
+            return self._log.block(index, check=False)
+        value = self._log.block(index)
+        if value is not None:
+            self._checked.note(index, 1, True)
+        return value
 
 
 def _only_a_block(request: wire.Request) -> bool:
