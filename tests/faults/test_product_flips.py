@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.crypto import discovery_key
+from holdfast.crypto import discovery_key, key_pair
 from holdfast.errors import BlockNotAvailable, DamagedError
 from holdfast.hyperdrive import Drive
+from holdfast.net import dial, listen
 from holdfast.node import Node
 from holdfast.store import Store
 from tests.faults.test_flips import Image
@@ -143,16 +144,19 @@ async def test_a_damaged_log_does_not_cost_the_others_their_peers(memory: Path) 
         if path.suffix != ".data":
             path.write_bytes(bytes(byte ^ 7 for byte in path.read_bytes()))
     store, reader = await Store.open(memory / "closed"), await Store.open(None)
-    link = joined(store, reader)
+    listener = await listen("127.0.0.1:0", key_pair(), store.attach)
+    address = listener.addresses[0]
+    connection = await dial(address, key_pair(), on_open=reader.attach)
     damaged = reader.core(key=keys.log, encryption_key=KEY)
     with pytest.raises(BlockNotAvailable):
         await damaged.get(0, timeout=0.2)
     async with Drive(reader, keys.drive, encryption_key=KEY) as drive:
         await drive.update(wait=True, timeout=10)
         assert await drive.get(path_of(3), timeout=10) == content_of(3)
-    assert link.error is None and not link.closed
+    assert not connection.closed
     with pytest.raises(DamagedError):
         store.core(name="log", encryption_key=KEY)
-    link.cut()
+    connection.close()
+    await listener.close()
     await store.close()
     await reader.close()
