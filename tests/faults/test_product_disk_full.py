@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.errors import DiskFullError
+from holdfast.errors import DiskFullError, StoreError
 from holdfast.hyperdrive import Drive
 from holdfast.hyperdrive.target import PARTIAL
+from holdfast.node import Node
 from holdfast.store import Core, Store
 from tests.faults.workers.appending import KEY
 from tests.faults.workers.content import block
@@ -53,6 +54,25 @@ def check(core: Core, length: int) -> None:
     assert core.length == length
     for index in range(length):
         assert core.get_local(index) == block(0, index, SIZES)
+
+
+@pytest.mark.parametrize("little", [0, 4096, 32_768, 100_000, 160_000])
+async def test_making_a_store_and_a_drive(place: Tight, kind: str, little: int) -> None:
+    """Wherever it stops, it can be done again when there is room."""
+    place.tighten(little)
+    # SQLite does not tell a limit on files from a broken disk.
+    with pytest.raises(DiskFullError if kind == "disk" else StoreError):
+        async with Node(await Store.open(place.directory / "store")) as node:
+            drive = await node.drive(name="docs")
+            while True:
+                await drive.put("/a", bytes(10_000))
+    place.free()
+    async with Node(await Store.open(place.directory / "store")) as node:
+        drive = await node.drive(name="docs")
+        await drive.put("/a", b"a")
+        assert [entry.path async for entry in drive.list()] == ["/a"]
+    async with Node(await Store.open(place.directory / "store")) as node:
+        assert await (await node.drive(name="docs")).get("/a") == b"a"
 
 
 async def test_appending(place: Tight) -> None:

@@ -13,8 +13,8 @@ from tests.faults.disks import SmallDisk
 
 ROOM = 8 << 20
 """Bytes of the small disk."""
-LIMIT = 3 << 20
-"""Bytes of the largest file under the limit."""
+LITTLE = 2 << 20
+"""Bytes for which there is room in a tight place, about."""
 
 
 class Tight:
@@ -23,8 +23,8 @@ class Tight:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 
-    def tighten(self) -> None:
-        """From now on there is room for very little."""
+    def tighten(self, little: int = LITTLE) -> None:
+        """From now on there is room for ``little`` bytes only."""
         raise NotImplementedError
 
     def free(self) -> None:
@@ -35,10 +35,9 @@ class Tight:
 class TightDisk(Tight):
     """A filesystem of a few megabytes with ballast in it."""
 
-    def tighten(self) -> None:
+    def tighten(self, little: int = LITTLE) -> None:
         with (self.directory / "ballast").open("wb") as ballast:
-            left = shutil.disk_usage(self.directory).free - (2 << 20)
-            ballast.write(bytes(left))
+            ballast.write(bytes(shutil.disk_usage(self.directory).free - little))
 
     def free(self) -> None:
         (self.directory / "ballast").unlink()
@@ -51,8 +50,8 @@ class TightFiles(Tight):
         super().__init__(directory)
         self._before = resource.getrlimit(resource.RLIMIT_FSIZE)
 
-    def tighten(self) -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (LIMIT, self._before[1]))
+    def tighten(self, little: int = LITTLE) -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (little, self._before[1]))
 
     def free(self) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, self._before)
