@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import resource
 import socket
 import threading
 import time
@@ -33,7 +34,11 @@ from tests.faults.workers.hostile import (
     hung_up,
 )
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(120)]
+pytestmark = [
+    pytest.mark.faults,
+    pytest.mark.timeout(120),
+    pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads /proc of Linux"),
+]
 
 BLOCKS = 40
 MEMORY = 16 << 20
@@ -100,6 +105,16 @@ def victim(tmp_path: Path) -> Iterator[Victim]:
     made = Victim()
     yield made
     made.end()
+
+
+@pytest.fixture
+def many_files() -> Iterator[int]:
+    """How many descriptors this process may open now (the victim was started before)."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = max(soft, min(hard, 4096))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    yield allowed - 500
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_garbage_instead_of_a_handshake(victim: Victim) -> None:
@@ -169,11 +184,13 @@ async def test_a_claim_without_proof_does_not_stop_a_writer(
 
 
 @pytest.mark.parametrize("greet", [False, True], ids=["silent", "first message"])
-def test_thousands_of_handshakes_that_do_not_end(victim: Victim, greet: bool) -> None:
+def test_thousands_of_handshakes_that_do_not_end(
+    victim: Victim, many_files: int, greet: bool
+) -> None:
     """From many addresses; every one is held open as long as the victim lets it."""
     seed = random.randrange(1 << 32)
     chance = random.Random(seed)
-    flood = Flood(victim, 2000, chance if greet else None)
+    flood = Flood(victim, min(2000, many_files), chance if greet else None)
     flood.start()
     flood.half.wait(60)
     took = asyncio.run(victim.serve_somebody())
