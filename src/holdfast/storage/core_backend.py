@@ -159,7 +159,8 @@ class CoreBackend:
         if self.has_files and not self._slot_checked and kind != DATA:
             slots = self._engine.fd(self, LEAVES)
             slot = read_slot(slots) if slots >= 0 else None
-            if slot is None or slot.key != self.key:
+            # Without a legible slot the records speak for themselves: each is bound to its log.
+            if slots < 0 or slot is not None and slot.key != self.key:
                 raise self._damaged("A tree file")
             self._slot_checked = True
             fd = self._engine.fd(self, kind)
