@@ -81,10 +81,19 @@ def position(content: bytes, chance: random.Random) -> int:
 @pytest.mark.timeout(60 + FLIPS)
 @pytest.mark.parametrize("kind", ["closed", "killed"])
 async def test_a_store_of_our_own(kind: str, memory: Path) -> None:
-    keys = await flipped.closed_and_killed(memory, flipped.fill)
+    replica = await Store.open(None)
+
+    async def filled(store: Store) -> Keys:
+        keys = await flipped.fill(store)
+        link = joined(store, replica)
+        await flipped.fetch(replica, keys)
+        link.cut()
+        return keys
+
+    keys = await flipped.closed_and_killed(memory, filled)
 
     async def attempt(store: Path, findings: Findings) -> None:
-        await flipped.try_own(store, keys, findings)
+        await flipped.try_own(store, keys, findings, replica)
 
     await flip_bits(memory / kind, memory, attempt)
 

@@ -111,15 +111,21 @@ class Findings(Counter[str]):
             raise trouble
 
 
-async def try_own(directory: Path, keys: Keys, findings: Findings) -> None:
-    """A store of a writer: right, or loud."""
+async def try_own(directory: Path, keys: Keys, findings: Findings, replica: Store) -> None:
+    """A store of a writer: right or loud; contents are right again after it met a replica."""
     try:
         store = await Store.open(directory)
     except HoldfastError:
         findings["refused"] += 1
         return
-    right = await findings.read(store, keys, online=False)
-    findings["right"] += right
+    if await findings.read(store, keys, online=False):
+        findings["right"] += 1
+    else:
+        link = joined(replica, store)
+        await findings.read(store, keys, online=True)
+        what = await findings.read(store, keys, online=True)
+        findings["repaired" if what else "for its owner to decide"] += 1
+        link.cut()
     await _close(store, findings)
 
 
