@@ -19,7 +19,7 @@ from holdfast.hypercore.backend import Change
 from holdfast.storage import DirectoryStorage, MemoryStorage, Storage, open_storage
 from tests.storage.logs import KEY, Writer
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
 CALLS = ("pwrite", "pwritev", "ftruncate", "open", "replace", "unlink", "fsync", "fdatasync")
 OTHER = bytes(32)

@@ -27,6 +27,7 @@ def wait_until_ready(worker: Worker) -> None:
 
 
 @pytest.mark.faults
+@pytest.mark.slow
 @pytest.mark.timeout(60 + CYCLES)
 async def test_nothing_acknowledged_is_lost(tmp_path: Path) -> None:
     """One store, never closed: each worker opens what the one before left when it was killed."""
