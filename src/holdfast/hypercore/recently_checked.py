@@ -2,7 +2,8 @@
 
 A block is hashed when it is written, received or first read. To serve it again soon after, hashing
 it once more finds nothing: it comes from the same memory, and whoever receives it checks it anyway.
-(It is a third of the processor time of serving 64 KiB blocks.) What is read for ourselves is always checked.
+(It is a third of the processor time of serving 64 KiB blocks.) What is read for ourselves is always
+checked.
 """
 
 from __future__ import annotations

@@ -5,7 +5,9 @@ No directory for each log: making thousands of logs costs mostly the making of f
 
 from __future__ import annotations
 
+import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from holdfast.storage.disk import write_all
@@ -52,18 +54,28 @@ class CoreFiles:
             return -1
         path = self.path(discovery_key, kind)
         try:
-            fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            fd = self._descriptor(lambda: os.open(path, os.O_RDWR | os.O_CLOEXEC))
         except FileNotFoundError:
             if not create:
                 self._missing.add(number)
                 return -1
-            fd = create_file(path)
+            fd = self._descriptor(lambda: create_file(path))
             self.note_new(discovery_key)
             self._missing.discard(number)
         if len(self._open) >= MAX_OPEN:
             self._close_oldest(MAX_OPEN // 8)
         self._open[number] = fd
         return fd
+
+    def _descriptor(self, open_it: Callable[[], int]) -> int:
+        """Open a file; when the process has no descriptor left, with one of ours."""
+        try:
+            return open_it()
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE) or not self._open:
+                raise
+        self._close_oldest((len(self._open) + 1) // 2)
+        return open_it()
 
     def note_new(self, discovery_key: bytes) -> None:
         """The next sync must cover the way to a log's files."""
@@ -100,6 +112,7 @@ class CoreFiles:
         return sum(allocated(stem + suffix) for suffix in SUFFIXES)
 
     def close(self) -> None:
+        """Close every file."""
         self._close_oldest(len(self._open))
 
 

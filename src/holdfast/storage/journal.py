@@ -104,6 +104,7 @@ class JournalFile:
             self.size = SMALL
 
     def close(self) -> None:
+        """Close the file."""
         os.close(self.fd)
 
 
@@ -196,6 +197,7 @@ class Journal:
                 file.shrink()
 
     def close(self) -> None:
+        """Close both files."""
         for file in self.files:
             file.close()
 

@@ -58,4 +58,5 @@ class Mark:
         self.value = value
 
     def close(self) -> None:
+        """Close the file."""
         os.close(self._fd)
