@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from holdfast.errors import DamagedError, DiskFullError, StoreError
 from holdfast.hypercore.backend import Head
+from holdfast.storage.index_pages import mend_pages, note_pages
 from holdfast.storage.index_rows import heal_rows, is_sound, mended_row, row_digest
 
 NAME = "index.sqlite"
@@ -95,6 +96,8 @@ class Index:
         self._path = path
         self._reader: sqlite3.Connection | None = None
         self._writer: sqlite3.Connection | None = None
+        if not was_cut_off:
+            mend_pages(path)
         with _explained():
             self._reader = _connect(path)
             if was_cut_off:
@@ -121,6 +124,7 @@ class Index:
                 connection.execute("INSERT INTO meta VALUES (1, ?, ?)", row)
             finally:
                 connection.close()
+        note_pages(path)
 
     # -- reading --------------------------------------------------------------------------------
 
@@ -143,6 +147,7 @@ class Index:
         assert self._reader is not None
         with _explained():
             healed = heal_rows(self._reader)
+            note_pages(self._path)
             self.whole = self._matches_sums()
         return healed and self.whole
 
@@ -225,6 +230,7 @@ class Index:
                 if writer.in_transaction:
                     writer.execute("ROLLBACK")
                 raise
+            note_pages(self._path)
             self.meta, self._sums = update.meta, sums
 
     def close(self) -> None:
