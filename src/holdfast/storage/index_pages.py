@@ -11,16 +11,18 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from pathlib import Path
+from struct import Struct
+from zlib import crc32
 
 from holdfast.crypto import blake2b
 from holdfast.storage.disk import write_all
-from holdfast.storage.flips import mend
+from holdfast.storage.flips import mend_crc
 from holdfast.storage.twice import pack_twice, read_twice
 
 SUFFIX = "-pages"
 _MAGIC = b"HFPAGE1\n"
 _PAGE = 4096
-_CHECK_BYTES = 8
+_CHECK = Struct("<I8s")  # CRC-32, which tells the flipped bit; digest, which tells that it is so
 
 
 def note_pages(index: Path) -> None:
@@ -38,13 +40,13 @@ def note_pages(index: Path) -> None:
 def mend_pages(index: Path) -> bool:
     """Put the index right if a single bit of it has flipped since `note_pages`; whether it did.
 
-    The index must not be open. Takes a fraction of a second when there is something to do.
+    The index must not be open.
     """
     with suppress(OSError):
         noted, found = read_twice(index.with_name(index.name + SUFFIX), _MAGIC), _checks(index)
-        if noted is None or len(noted) != _CHECK_BYTES * len(found):
+        if noted is None or len(noted) != _CHECK.size * len(found):
             return False
-        wanted = [noted[at : at + _CHECK_BYTES] for at in range(0, len(noted), _CHECK_BYTES)]
+        wanted = [noted[at : at + _CHECK.size] for at in range(0, len(noted), _CHECK.size)]
         wrong = [page for page, check in enumerate(found) if check != wanted[page]]
         return len(wrong) == 1 and _mend(index, wrong[0], wanted[wrong[0]])
     return False
@@ -56,15 +58,16 @@ def _checks(index: Path) -> list[bytes]:
 
 
 def _check(page: bytes) -> bytes:
-    return blake2b(page)[:_CHECK_BYTES]
+    return _CHECK.pack(crc32(page), blake2b(page))
 
 
 def _mend(index: Path, page: int, check: bytes) -> bool:
     with index.open("r+b", buffering=0) as file:
         file.seek(page * _PAGE)
-        content = mend(file.read(_PAGE), lambda guess: _check(guess) == check)
-        if content is None:
+        content = file.read(_PAGE)
+        mended = mend_crc(content, crc32(content) ^ _CHECK.unpack(check)[0])
+        if mended is None or _check(mended) != check:
             return False
-        write_all(file.fileno(), content, page * _PAGE)
+        write_all(file.fileno(), mended, page * _PAGE)
         os.fsync(file.fileno())
         return True
