@@ -170,8 +170,9 @@ class Core:
     async def seek(self, position: int, *, timeout: float | None = None) -> tuple[int, int]:
         """The block that holds byte ``position``, and the offset in it.
 
-        Raises `SeekError` beyond the end, `BlockNotAvailable` when no peer can tell within
-        ``timeout`` seconds.
+        Where empty blocks stand before that byte, it may be one of those, with offset 0. Raises
+        `SeekError` beyond the end, `BlockNotAvailable` when no peer can tell within ``timeout``
+        seconds.
         """
         return await reading.seek(self._opened, position, self.padding, timeout)
 

@@ -1,0 +1,117 @@
+"""Options that say how others are found, and the configuration file behind them.
+
+What the command line says counts before the environment, and that before ``holdfast.toml``: the
+file ``HOLDFAST_CONFIG`` names, or the one in the store's folder.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from holdfast.errors import LocalError
+
+if TYPE_CHECKING:
+    from holdfast.cli.options import Settings
+    from holdfast.node import Network
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+FILE = "holdfast.toml"
+MAX_FILE = 1 << 20
+"""Bytes of a configuration file; more is something else."""
+
+_TABLE = "network"
+_KINDS: dict[str, type] = {"bootstrap": list, "relays": list, "lan": bool}
+
+
+def network_options(command: Command) -> Command:
+    """Give a verb the options that say how others are found, as ``network``."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+_OPTIONS = [
+    click.option(
+        "--bootstrap",
+        multiple=True,
+        metavar="HOST:PORT",
+        help="A DHT node to begin with (or HOLDFAST_BOOTSTRAP); without one, no DHT is used.",
+    ),
+    click.option(
+        "--relay",
+        multiple=True,
+        metavar="ADDRESS",
+        help="A relay to use where no direct way leads (or HOLDFAST_RELAY).",
+    ),
+    click.option("--no-lan", is_flag=True, help="Leave out this machine and this network."),
+]
+
+
+def network_of(
+    settings: Settings, bootstrap: tuple[str, ...], relay: tuple[str, ...], no_lan: bool
+) -> Network:
+    """What the options, the environment and the file say together. Raises `LocalError`."""
+    from holdfast.node import Network
+
+    told = read_file(config_path(settings))
+    near = bool(told.get("lan", True)) and not no_lan
+    return Network(
+        bootstrap=bootstrap or _listed("HOLDFAST_BOOTSTRAP") or tuple(told.get("bootstrap", ())),
+        relays=relay or _listed("HOLDFAST_RELAY") or tuple(told.get("relays", ())),
+        lan=near,
+        machine=not no_lan,
+    )
+
+
+def config_path(settings: Settings) -> Path:
+    """Where the configuration is looked for; it need not be there unless it was named."""
+    named = os.environ.get("HOLDFAST_CONFIG")
+    return Path(named).expanduser() if named else settings.directory / FILE
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """The ``[network]`` table of a file; empty when there is none. Raises `LocalError`."""
+    import tomllib
+
+    try:
+        with path.open("rb") as file:
+            text = file.read(MAX_FILE + 1)
+    except FileNotFoundError:
+        if "HOLDFAST_CONFIG" in os.environ:
+            raise LocalError(f"The configuration {path} is not there.") from None
+        return {}
+    except OSError as error:
+        raise LocalError(f"The configuration {path} cannot be read: {error.strerror}.") from error
+    if len(text) > MAX_FILE:
+        raise LocalError(f"The configuration {path} is too large to be one.")
+    try:
+        table = tomllib.loads(text.decode()).get(_TABLE, {})
+    except ValueError as error:
+        raise LocalError(f"The configuration {path} is not valid: {error}.") from error
+    return _checked(path, table)
+
+
+def _checked(path: Path, table: Any) -> dict[str, Any]:
+    if not isinstance(table, dict):
+        raise LocalError(f"In {path}, {_TABLE} must be a table.")
+    for name, value in table.items():
+        kind = _KINDS.get(name)
+        if kind is None:
+            known = ", ".join(sorted(_KINDS))
+            raise LocalError(f"In {path}, {_TABLE} has no setting {name!r}.", f"It knows {known}.")
+        texts = not isinstance(value, list) or all(isinstance(each, str) for each in value)
+        if not isinstance(value, kind) or not texts:
+            wanted = "true or false" if kind is bool else 'a list such as ["192.0.2.7:49737"]'
+            raise LocalError(f"In {path}, {name} must be {wanted}.")
+    return table
+
+
+def _listed(variable: str) -> tuple[str, ...]:
+    """Several values in one variable are separated by commas or spaces."""
+    return tuple(os.environ.get(variable, "").replace(",", " ").split())
