@@ -129,6 +129,16 @@ def test_another_directory_is_refused(open_directory: Open, tmp_path: Path) -> N
     assert [path.name for path in (tmp_path / "store").iterdir()] == ["letter.txt"]
 
 
+async def test_a_configuration_may_lie_there_before_the_store(
+    open_directory: Open, tmp_path: Path
+) -> None:
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "holdfast.toml").write_text("[network]\n")
+    storage = open_directory()
+    await storage.close()
+    assert (tmp_path / "store" / "holdfast.toml").read_text() == "[network]\n"
+
+
 def test_a_file_is_refused(open_directory: Open, tmp_path: Path) -> None:
     (tmp_path / "store").write_text("dear")
     with pytest.raises(StoreVersionError):

@@ -18,7 +18,9 @@ _MAGIC = b"HOLDFAST"
 _MAKING = b"making"
 _READY = b"ready"
 _ID_BYTES = 16
-_BEFORE_FORMAT = {lease.NAME, FORMAT + ".new"}
+CONFIGURATION = "holdfast.toml"
+"""What its owner says about a store lies beside it, possibly before there is one."""
+_BEFORE_FORMAT = {lease.NAME, FORMAT + ".new", CONFIGURATION}
 _STAYING = (index.NAME, *journal.NAMES)
 """Files that keep their inode for the life of a store."""
 
