@@ -96,6 +96,13 @@ class NatSamples:
             or len(self._sources) >= WANTED
         )
 
+    def copy(self) -> NatSamples:
+        """The same samples and verdict, to be settled or frozen apart from these."""
+        twin = NatSamples(firewalled=self._firewalled)
+        twin._seen, twin._sources = self._seen.copy(), self._sources.copy()
+        twin.firewall, twin.addresses = self.firewall, self.addresses
+        return twin
+
     def add(self, seen_as: Address, source: Address) -> None:
         """``source`` has seen the socket as ``seen_as``; only its first word counts."""
         if source in self._sources or len(self._sources) >= WINDOW:
