@@ -105,7 +105,7 @@ class Extension:
         for message in messages:
             if isinstance(message, Cache):
                 self._prefetch(message)
-            elif len(self._queue) < MAX_QUEUE:
+            elif getattr(peer, "uploading", True) and len(self._queue) < MAX_QUEUE:
                 self._queue.append((message, peer))
                 if self._task is None or self._task.done():
                     self._task = asyncio.create_task(self._answer_all(), name="bee questions")

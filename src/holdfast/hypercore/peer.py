@@ -13,11 +13,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from holdfast.crypto import equal
-from holdfast.errors import DecodeError, RemoteError
+from holdfast.errors import RemoteError
 from holdfast.hypercore import messages as wire
 from holdfast.hypercore.asking import Asking
-from holdfast.hypercore.caps import capability
+from holdfast.hypercore.caps import capability, proves
 from holdfast.hypercore.claims import Claims
 from holdfast.hypercore.message_table import decode
 from holdfast.hypercore.port import ChannelPort, say
@@ -41,7 +40,9 @@ class Peer:
         initiator: bool,
         handshake_hash: bytes,
         remote_public_key: bytes,
+        uploading: bool = True,
     ) -> None:
+        """``uploading``: see `Peer.uploading`."""
         self.log = replicator.log
         self.port = port
         self.remote_public_key = remote_public_key
@@ -55,8 +56,10 @@ class Peer:
 
         self.remote = Remote()
         self.claims = Claims(port)
-        self.telling = Telling(self.log, port, self.remote, self.claims)
-        self.serving = Serving(self.log, port, replicator.checked, replicator.found_damage)
+        self.telling = Telling(self.log, port, self.remote, self.claims, quiet=not uploading)
+        self.serving = Serving(
+            self.log, port, replicator.checked, replicator.found_damage, uploading=uploading
+        )
         self.asking = Asking(
             self.log, port, self.remote, clock=replicator.clock, next_id=replicator.next_id
         )
@@ -97,6 +100,16 @@ class Peer:
         return self.serving.blocks_sent
 
     @property
+    def uploading(self) -> bool:
+        """Whether the peer gets blocks from us, or only the signed head and hashes of the tree.
+
+        Heads go to everybody we exchange a log with: a writer that was restored from a backup must
+        learn that it is behind. On the wire we call that uploading too, because JavaScript takes
+        not even a head from who does not upload, and would wait for it.
+        """
+        return self.serving.uploading
+
+    @property
     def useful(self) -> bool:
         """Whether asking this peer makes sense now."""
         return self.opened and not self.closed and self.asking.willing and self.log.frozen is None
@@ -110,18 +123,12 @@ class Peer:
 
     def handshake(self) -> bytes:
         """Our half of the channel handshake."""
-        return wire.encode_handshake(wire.Handshake(True, self._capability(self._initiator)))
+        proof = capability(self._initiator, self.log.key, self._handshake_hash)
+        return wire.encode_handshake(wire.Handshake(True, proof))
 
     def accepts(self, handshake: bytes | memoryview) -> bool:
         """Whether the other side proved that it knows the log's key."""
-        try:
-            remote = wire.decode_handshake(handshake)
-        except DecodeError:
-            return False
-        return equal(remote.capability, self._capability(not self._initiator))
-
-    def _capability(self, initiator: bool) -> bytes:
-        return capability(initiator, self.log.key, self._handshake_hash)
+        return proves(handshake, not self._initiator, self.log.key, self._handshake_hash)
 
     def open(self, handshake: bytes | memoryview) -> None:
         """The channel is open on both sides. Raises `RemoteError` on a wrong capability."""
@@ -133,6 +140,12 @@ class Peer:
         self.send_sync()
         self.telling.begin()
         self._replicator.added(self)
+
+    def start_uploading(self) -> None:
+        """Give blocks from now on, first what the peer waits for. To stop, end the channel."""
+        if not self.uploading:
+            self.serving.uploading = True
+            self.telling.speak()
 
     def close(self) -> None:
         """The channel or the connection is gone."""
@@ -198,12 +211,14 @@ class Peer:
 
     def _on_range(self, message: wire.Range) -> None:
         self.claims.take_range(message, self.limit)
+        self.telling.heard()
         if not message.drop:
             self.asking.refusals = 0
             self._replicator.changed(self)
 
     def _on_bitfield(self, message: wire.BitfieldMessage) -> None:
         self.claims.take_bitfield(message, self.limit)
+        self.telling.heard()
         self._replicator.changed(self)
 
     def forget_claims_from(self, length: int) -> None:

@@ -31,8 +31,12 @@ class Serving:
         port: ChannelPort,
         checked: RecentlyChecked,
         on_damage: Callable[[], None],
+        *,
+        uploading: bool = True,
     ) -> None:
         """``on_damage()`` is called when a block that was asked for turns out damaged on disk."""
+        self.uploading = uploading
+        """Whether blocks are given; heads and hashes are in any case (see `Peer.uploading`)."""
         self.blocks_sent = 0
         self._log = log
         self._port = port
@@ -95,6 +99,8 @@ class Serving:
         if request.fork != view.fork or log.frozen is not None:
             return None
         wanted = request.block
+        if wanted is not None and not self.uploading:
+            return None
         value = None
         if wanted is not None:
             value = self._block(wanted.index) if wanted.index < view.length else None

@@ -22,12 +22,27 @@ class Telling:
     """What one peer hears about our blocks.
 
     A reader that fetches a long log would drown its other peers in news: in the middle of the log
-    only those are told who asked about these blocks.
+    only those are told who asked about these blocks. A peer that we give no blocks hears only when
+    we have all that it has itself: so the one who shares learns that a copy is complete, and nobody
+    asks for what would be refused (JavaScript counts refusals, and then stops talking to us).
     """
 
-    __slots__ = ("_claims", "_complete", "_log", "_port", "_remote", "_wants", "_wants_all")
+    __slots__ = (
+        "_claims",
+        "_complete",
+        "_log",
+        "_port",
+        "_quiet",
+        "_remote",
+        "_wants",
+        "_wants_all",
+    )
 
-    def __init__(self, log: Log, port: ChannelPort, remote: Remote, claims: Claims) -> None:
+    def __init__(
+        self, log: Log, port: ChannelPort, remote: Remote, claims: Claims, *, quiet: bool = False
+    ) -> None:
+        """``quiet``: the peer gets no blocks from us, until `speak`."""
+        self._quiet = quiet
         self._log = log
         self._port = port
         self._remote = remote
@@ -38,12 +53,29 @@ class Telling:
 
     def begin(self) -> None:
         """The channel is open: say what is here from the beginning without a gap."""
-        if self._contiguous:
+        if self._contiguous and not self._quiet:
+            self._tell_contiguous()
+
+    def speak(self) -> None:
+        """The peer gets blocks from now on: tell it of them, and what it has asked about before."""
+        self._quiet = False
+        self.begin()
+        for start, length in sorted(self._wants):
+            self._answer(wire.Want(start, length))
+
+    def heard(self) -> None:
+        """The peer has said what it holds: it may be all that we hold."""
+        shared = self._log.shared
+        if not self._quiet or not shared.length or self._contiguous != shared.length:
+            return
+        if self._complete != (shared.fork, shared.length) and self._known(0, shared.length):
             self._tell_contiguous()
 
     def tell(self, start: int, count: int, dropped: bool) -> None:
         """Blocks came or went here."""
-        if dropped:
+        if self._quiet and not (dropped and self._complete != (-1, -1)):
+            self.heard()
+        elif dropped:
             self._complete = (-1, -1)
             say(self._port, wire.Range(True, start, count))
             return
@@ -81,6 +113,10 @@ class Telling:
             self._wants.add((want.start, want.length))
         else:
             self._wants_all = True
+        if not self._quiet:
+            self._answer(want)
+
+    def _answer(self, want: wire.Want) -> None:
         contiguous, length = self._contiguous, self._log.shared.length
         covered = want.start + want.length < contiguous or contiguous == length
         if covered or (want.any and want.start < contiguous):

@@ -254,12 +254,16 @@ class Node:
     def _connected(self, connection: Connection) -> None:
         for watcher in self._watchers:
             watcher(connection)
-        self.store.attach(connection, offers=self._exchanges)
+        self.store.attach(connection, offers=self.policy.offers, asks=self._asks)
 
     def _exchanges(self, discovery_key: bytes, remote_key: bytes) -> bool:
         """Whether a log is offered to a peer, or asked of it."""
-        if self.policy.offers(discovery_key, remote_key):
-            return True
+        return self.policy.offers(discovery_key, remote_key) or self._asks(
+            discovery_key, remote_key
+        )
+
+    def _asks(self, discovery_key: bytes, remote_key: bytes) -> bool:
+        """Whether a log is asked of a peer: a drive that is open here, and somebody to ask."""
         return any(
             discovery_key in held.logs and remote_key in held.sources
             for held in self._held.values()

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 
 from holdfast.crypto import ROOT_NAMESPACE, KeyPair, derive_seed, key_pair, sub_namespace
-from holdfast.errors import ClosedError
+from holdfast.errors import ClosedError, StoreError
 from holdfast.hypercore.log import Log
 from holdfast.hypercore.manifest import Manifest, manifest_key, single_signer
 from holdfast.storage import Durability, MemoryStorage, Storage, open_storage
@@ -157,6 +157,15 @@ class Store:
         key = self.storage.key_of(discovery_key)
         return None if key is None else self._open_log(key, None, None, None)
 
+    def key_of(self, discovery_key: bytes) -> bytes | None:
+        """The key of a log that is known here; the same work whether or not there is one."""
+        opened = self._by_discovery_key.get(discovery_key)
+        try:
+            stored = self.storage.key_of(discovery_key)
+        except StoreError:  # what is open goes on
+            stored = None
+        return stored if opened is None else opened.log.key
+
     @property
     def logs(self) -> list[OpenLog]:
         """All logs open now."""
@@ -164,9 +173,16 @@ class Store:
 
     # -- connections ----------------------------------------------------------------------------
 
-    def attach(self, connection: Link, *, offers: Offers = offer_all) -> None:
-        """Exchange logs over a connection, those that ``offers`` allows (see `Offers`)."""
-        attachment = Attachment(self, connection, offers)
+    def attach(
+        self, connection: Link, *, offers: Offers = offer_all, asks: Offers | None = None
+    ) -> None:
+        """Exchange logs over a connection (see `Offers`, `Attachment`).
+
+        Logs that ``offers`` names are given to the other side once it proves to know their keys;
+        logs that ``asks`` names are asked of it, which does not mean that they are given to it.
+        Without ``asks`` the two are one: what is offered is opened unasked, too.
+        """
+        attachment = Attachment(self, connection, offers, asks)
         self._attachments.append(attachment)
         connection.on_close(lambda *reason: self._detach(attachment))
         for opened in self.logs:
@@ -174,10 +190,13 @@ class Store:
         self._tick_later()
 
     def offer_again(self) -> None:
-        """Look at every open log anew after what may be offered to whom has changed."""
-        for attachment in self._attachments:
+        """Look at every open log anew after what may be offered to whom has changed.
+
+        What is newly offered goes to those who have asked before; what is not any more, ends.
+        """
+        for attachment in list(self._attachments):
             for opened in self.logs:
-                attachment.offer(opened)
+                attachment.review(opened)
 
     def _detach(self, attachment: Attachment) -> None:
         if attachment in self._attachments:
