@@ -81,7 +81,7 @@ class Router:
         self._forwards: OrderedDict[bytes, Forward] = OrderedDict()
         self._per_host: Counter[str] = Counter()
         self._servers: dict[bytes, Forward] = {}
-        self._asked: OrderedDict[tuple[bytes, Address, int], float] = OrderedDict()
+        self._asked: OrderedDict[tuple[bytes, Address, bytes], float] = OrderedDict()
         self._answered: OrderedDict[tuple[bytes, Address], float] = OrderedDict()
 
     # ------------------------------------------------------------ who is reached through us
@@ -134,7 +134,7 @@ class Router:
     # ------------------------------------------------------------ what to do with a request
 
     def handshake(
-        self, target: bytes | None, value: bytes | None, source: Address, tid: int, now: float
+        self, target: bytes | None, value: bytes | None, source: Address, tid: bytes, now: float
     ) -> Decision:
         """A PEER_HANDSHAKE request has come from ``source``; None: no answer at all."""
         if target is None or value is None:
@@ -162,7 +162,7 @@ class Router:
         return None
 
     def holepunch(
-        self, target: bytes | None, value: bytes | None, source: Address, tid: int, now: float
+        self, target: bytes | None, value: bytes | None, source: Address, tid: bytes, now: float
     ) -> Decision:
         """A PEER_HOLEPUNCH request has come from ``source``; None: no answer at all."""
         if target is None or value is None:
@@ -203,7 +203,7 @@ class Router:
     # ------------------------------------------------------------ who belongs to a conversation
 
     def _to_client(
-        self, target: bytes, message: Handshake | Holepunch, source: Address, tid: int, now: float
+        self, target: bytes, message: Handshake | Holepunch, source: Address, tid: bytes, now: float
     ) -> Decision:
         client = message.peer_address
         if client is None or not self._was_asked(target, client, tid, now):
@@ -215,10 +215,10 @@ class Router:
             value = Holepunch(Mode.REPLY, message.id, message.payload, source).encode()
         return Answer(value, to=client)
 
-    def _ask(self, target: bytes, client: Address, tid: int, now: float) -> None:
+    def _ask(self, target: bytes, client: Address, tid: bytes, now: float) -> None:
         _remember(self._asked, (target, client, tid), now)
 
-    def _was_asked(self, target: bytes, client: Address, tid: int, now: float) -> bool:
+    def _was_asked(self, target: bytes, client: Address, tid: bytes, now: float) -> bool:
         return self._asked.get((target, client, tid), 0.0) > now
 
     def _server_address(self, target: bytes, wanted: Address | None, now: float) -> Address | None:

@@ -1,4 +1,4 @@
-"""One authenticated, encrypted, multiplexed TCP connection: a thin adapter.
+"""One authenticated, encrypted, multiplexed connection over TCP or UDX: a thin adapter.
 
 The protocol lives in `SecretStream` and `Mux`; this file moves bytes between them and a socket,
 lends them the loop's clock, and says in one place how a connection ends. What is sent within one
@@ -19,7 +19,7 @@ from holdfast.net.address import Address
 from holdfast.net.heartbeat import Heartbeat
 from holdfast.net.malloc import keep_freed_memory
 from holdfast.net.outgoing import Outgoing
-from holdfast.wire import Mux, SecretStream
+from holdfast.wire import HandshakeResult, Mux, SecretStream
 
 RECEIVE_BUFFER = 256 * 1024
 """Bytes taken from the socket at once: four 64 KiB blocks, and still inside a core's cache."""
@@ -30,7 +30,9 @@ IDLE_TIMEOUT = 30.0
 LINGER = 2.0
 """Seconds that `close` lets the other side take what is already on its way."""
 
-ACCEPTED_BYTES = (3 + 96) + (3 + 56)
+HEADER_BYTES = 3 + 56
+"""The frame in which a side shows that it has the keys of this connection."""
+ACCEPTED_BYTES = (3 + 96) + HEADER_BYTES
 """What a dialler has received once it is accepted: a Noise message and the stream's header."""
 
 log = logging.getLogger(__name__)
@@ -42,7 +44,10 @@ Admit = Callable[["Connection"], None]
 
 
 class Connection(asyncio.BufferedProtocol):
-    """A connection and its mux. Made by `dial` and `Listener`; opened once both keys are proven."""
+    """A connection and its mux, opened once both keys are proven.
+
+    Made by `dial` and `Listener` over TCP, by `dht_connect` and `DhtServer` over UDX.
+    """
 
     def __init__(
         self,
@@ -52,17 +57,24 @@ class Connection(asyncio.BufferedProtocol):
         expected_key: bytes | None = None,
         admit: Admit | None = None,
         on_open: Admit | None = None,
-        idle_timeout: float = IDLE_TIMEOUT,
+        idle_timeout: float | None = IDLE_TIMEOUT,
+        result: HandshakeResult | None = None,
+        route: str = "direct",
     ) -> None:
         """``admit`` is called once the other side has proven its key and before it learns that we
         accept; it raises a HoldfastError to refuse. ``on_open`` is called before any message is
         handled, so that what it sets up misses none.
+
+        With ``result`` the handshake was done elsewhere (in packets of the DHT), and ``admit`` is
+        not asked again; it is open once the other side has shown that it has the keys.
         """
         keep_freed_memory()
         self._loop = asyncio.get_running_loop()
         self.heard_at = self._loop.time()
         """When the last bytes arrived, on the loop's clock."""
         self.is_initiator = initiator
+        self.route = route
+        """How the bytes go: "direct", "lan", "punched" or "relayed"."""
         self.public_key = key_pair.public_key
         self.remote_public_key = b""
         """The key that the other side has proven; empty before."""
@@ -74,14 +86,23 @@ class Connection(asyncio.BufferedProtocol):
         self.opened_at = 0.0
         self.reason: HoldfastError | None = None
         """Why it closed, once it has."""
-        self._stream = SecretStream(
-            initiator,
-            key_pair,
-            expected_remote_key=expected_key,
-            idle_timeout=idle_timeout,
-            now=self.began,
-        )
-        self._admit = admit
+        if result is None:
+            self._stream = SecretStream(
+                initiator,
+                key_pair,
+                expected_remote_key=expected_key,
+                idle_timeout=idle_timeout,
+                now=self.began,
+            )
+            self._accepted_at = ACCEPTED_BYTES if initiator else 0
+        else:
+            self._stream = SecretStream.after_handshake(
+                initiator, result, idle_timeout=idle_timeout, now=self.began
+            )
+            self._accepted_at = HEADER_BYTES
+            self.remote_public_key = result.remote_public_key
+            self.handshake_hash = result.handshake_hash
+        self._admit = admit if result is None else None
         self._on_open = on_open
         self._close_callbacks: list[OnClose] = []
         self._buffer = memoryview(b"")
@@ -316,9 +337,8 @@ class Connection(asyncio.BufferedProtocol):
     @property
     def _accepted(self) -> bool:
         """Whether the other side has shown that it accepts our key, as we do theirs."""
-        if not self._stream.opened:
-            return False
-        return not self.is_initiator or self._stream.bytes_received >= ACCEPTED_BYTES
+        stream = self._stream
+        return stream.opened and stream.bytes_received >= self._accepted_at
 
     # -- the end --------------------------------------------------------------------------------
 
