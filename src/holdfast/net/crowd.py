@@ -189,7 +189,7 @@ class Crowd:
         kept = self._neighbours()
         due.sort(key=lambda peer: self._rank(peer, kept))
         spare = self.limits.max_peers - len(self._open) - self._dialling
-        chosen = []
+        chosen: list[Known] = []
         for peer in due:
             if len(chosen) >= room:
                 break

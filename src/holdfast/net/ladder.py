@@ -46,7 +46,8 @@ class Ladder:
         self._waiting = sorted(ways, key=lambda way: order[way.rung])
         self._running: dict[Way, float] = {}
         self._next = now
-        self._end = now + limit
+        self.end = now + limit
+        """When it is over, whatever is still running."""
         self.failures: list[tuple[Way, str]] = []
         """The ways that led nowhere, with a sentence each."""
         self.won: Way | None = None
@@ -65,7 +66,7 @@ class Ladder:
         """The ways to begin now; each must end in `failed` or `opened`, unless it is `done`."""
         if self.won is not None:
             return []
-        if now >= self._end:
+        if now >= self.end:
             self.failures += [(way, "There was no time left.") for way in self._waiting]
             self._waiting.clear()
         started = []
@@ -80,7 +81,7 @@ class Ladder:
         """When to call `to_start` again (or, with everything begun, to give up); None when done."""
         if self.done:
             return None
-        return min(self._next, self._end) if self._waiting else self._end
+        return min(self._next, self.end) if self._waiting else self.end
 
     def failed(self, way: Way, reason: str, now: float) -> float:
         """A way leads nowhere; returns how long it took."""

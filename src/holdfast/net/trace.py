@@ -18,6 +18,9 @@ FOUND, TRYING, OPENED, FAILED, DROPPED, CLOSED = (
     "closed",
 )
 
+INCOMING = "incoming"
+"""Stands for a rung where the other side dialled."""
+
 
 class Step(NamedTuple):
     """One step towards one peer."""

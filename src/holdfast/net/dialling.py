@@ -1,0 +1,128 @@
+"""The dials of a swarm: one climb for each peer, over whatever transports there are."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from holdfast.errors import HoldfastError, PeerUnreachable
+from holdfast.net.address import Address
+from holdfast.net.candidate import DHT, RELAY, RelayDialer
+from holdfast.net.climb import Climb
+from holdfast.net.connection import Connection
+from holdfast.net.known import Known
+from holdfast.net.ladder import Way, ways_of
+from holdfast.net.peers import Peers
+from holdfast.net.swarm_dht import SwarmDht
+from holdfast.net.trace import Trace
+
+Climbed = asyncio.Task["Connection | None"]
+
+
+class Dialling:
+    """Who is being dialled now."""
+
+    def __init__(
+        self,
+        peers: Peers,
+        *,
+        dht: SwarmDht | None,
+        relays: RelayDialer | None,
+        trace: Trace,
+        clock: Callable[[], float],
+        limit: float,
+        over: Callable[[Known, Way | None, Connection | None], None],
+    ) -> None:
+        """``over`` hears how each climb ended: the way and the connection, or None."""
+        self._peers, self._dht, self._relays = peers, dht, relays
+        self._trace, self._clock, self._limit, self._over = trace, clock, limit, over
+        self._climbs: dict[bytes, Climbed] = {}
+
+    def begin(self, peer: Known) -> Climbed:
+        """Dial a peer; the climb that there is goes on."""
+        there = self._climbs.get(peer.key)
+        if there is not None:
+            return there
+        task: Climbed = asyncio.ensure_future(self._climb(peer))
+        self._climbs[peer.key] = task
+        return task
+
+    async def _climb(self, peer: Known) -> Connection | None:
+        climb = Climb(
+            peer.key,
+            ways_of(
+                peer.learnt,
+                peer.nodes,
+                dht=self._dht is not None,
+                relay=self._relays is not None,
+            ),
+            lambda way: self._dial(peer.key, way),
+            trace=self._trace,
+            clock=self._clock,
+            limit=self._limit,
+        )
+        way: Way | None = None
+        connection: Connection | None = None
+        try:
+            way, connection = await climb.run()
+        except HoldfastError:
+            pass  # the trace says why
+        finally:
+            self._climbs.pop(peer.key, None)
+            self._over(peer, way, connection)
+        return connection
+
+    async def _dial(self, key: bytes, way: Way) -> Connection:
+        if way.rung == DHT and self._dht is not None:
+            return await self._dht.connect(key, way.addresses, timeout=self._limit)
+        if way.rung == RELAY and self._relays is not None:
+            relays = self._relays
+            return await self._peers.connect_by(
+                key,
+                lambda admit, on_open: relays.connect(
+                    key, admit=admit, on_open=on_open, timeout=self._limit
+                ),
+            )
+        return await connect_any(self._peers, way.addresses, key)
+
+    async def wait(self, key: bytes, climb: Climbed, timeout: float) -> Connection | None:
+        """The connection with a peer, as soon as there is one whoever made it; None if not."""
+        came: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def opened(connection: Connection) -> None:
+            if connection.remote_public_key == key and not came.done():
+                came.set_result(None)
+
+        stop = self._peers.watch(opened)
+        try:
+            either: list[asyncio.Future[Any]] = [climb, came]
+            await asyncio.wait(either, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stop()
+            came.cancel()
+        return self._peers.get(key)
+
+    async def close(self) -> None:
+        """Give up everything that is being dialled."""
+        climbs = list(self._climbs.values())
+        for task in climbs:
+            task.cancel()
+        await asyncio.gather(*climbs, return_exceptions=True)
+
+
+async def connect_any(peers: Peers, addresses: Iterable[Address], key: bytes) -> Connection:
+    """Dial all addresses at once; the first where the holder of the key answers counts."""
+    tasks = [asyncio.ensure_future(peers.connect(each, expected_key=key)) for each in addresses]
+    failed: HoldfastError = PeerUnreachable("No address of this peer is known.")
+    try:
+        for next_done in asyncio.as_completed(tasks):
+            try:
+                return await next_done
+            except HoldfastError as error:
+                failed = error
+        raise failed
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,131 @@
+"""The DHT as a swarm uses it: topics written and read, and connections by public key."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+from holdfast.errors import HoldfastError, PeerUnreachable
+from holdfast.net.address import Address
+from holdfast.net.candidate import DHT, MAX_ADDRESSES, Candidate, Found
+from holdfast.net.connection import Connection
+from holdfast.net.peers import Peers
+
+if TYPE_CHECKING:
+    from holdfast.net.dht_node import DhtNode
+    from holdfast.net.dht_server import DhtServer
+
+PARALLEL = 8
+"""Topics written or read at once: each takes some 40 datagrams, and home routers have small tables
+(a node with hundreds of drives would otherwise begin them all in one moment)."""
+MAX_FOUND = 1000
+"""Peers taken from one lookup: 20 records from each of the 20 nodes that are asked, and more."""
+
+
+class SwarmDht:
+    """One DHT node on behalf of one swarm. Nothing is written before the first `announce`."""
+
+    def __init__(self, node: DhtNode, peers: Peers) -> None:
+        self.node = node
+        self.answered: bool | None = None
+        """Whether any bootstrap node has answered; None before that is known."""
+        self._peers = peers
+        self._server: asyncio.Future[DhtServer] | None = None
+        self._room = asyncio.Semaphore(PARALLEL)
+
+    # -- topics ---------------------------------------------------------------------------------
+
+    async def announce(self, topic: bytes) -> None:
+        """Write that we have it, and take connections from then on."""
+        async with self._room:
+            await self._ready()
+            server = await self._serve()
+            taken = await self.node.announce(
+                topic, self._peers.key_pair, tuple(server.relay_addresses)
+            )
+            if not taken:
+                raise PeerUnreachable("No node of the DHT took the announcement down.", _HINT)
+
+    async def unannounce(self, topic: bytes) -> None:
+        """Take it back, as far as the nodes that have it can be reached."""
+        async with self._room:
+            await self.node.unannounce(topic, self._peers.key_pair)
+
+    async def lookup(self, topic: bytes, found: Found) -> None:
+        """Read who has it."""
+        async with self._room:
+            await self._ready()
+            taken = 0
+            async for reply in self.node.lookup(topic):
+                for peer in reply.peers:
+                    if taken >= MAX_FOUND:
+                        return
+                    taken += 1
+                    nodes = tuple(Address(*each) for each in peer.relay_addresses)
+                    found(Candidate(bytes(peer.public_key), (), nodes[:MAX_ADDRESSES], DHT))
+
+    async def _ready(self) -> None:
+        """Wait until the node knows others. Raises `PeerUnreachable` when none answer."""
+        self.answered = await self.node.bootstrapped()
+        if not self.answered:
+            raise PeerUnreachable(self.status, _HINT)
+
+    @property
+    def status(self) -> str:
+        """One sentence on whether the DHT can be used."""
+        if self.answered:
+            return "The DHT answers."
+        told = getattr(self.node, "status", "")
+        if isinstance(told, str) and told:
+            return told
+        if self.answered is None:
+            return "The DHT has not been asked yet."
+        return "None of the bootstrap nodes of the DHT answers."
+
+    # -- connections ----------------------------------------------------------------------------
+
+    async def _serve(self) -> DhtServer:
+        """Take connections through the DHT, from the first call on."""
+        if self._server is None:
+            from holdfast.net.dht_server import DhtServer
+
+            self._server = asyncio.ensure_future(
+                DhtServer.listen(
+                    self.node, self._peers.key_pair, self._peers.opened, admit=self._peers.knock
+                )
+            )
+        try:
+            return await asyncio.shield(self._server)
+        except HoldfastError:
+            self._server = None
+            raise
+
+    async def connect(
+        self, key: bytes, nodes: tuple[Address, ...], *, timeout: float
+    ) -> Connection:
+        """A connection with the holder of a key. Raises `PeerUnreachable`."""
+        from holdfast.net.dht_connect import dht_connect
+
+        return await self._peers.connect_by(
+            key,
+            lambda admit, on_open: dht_connect(
+                self.node,
+                key,
+                self._peers.key_pair,
+                relay_addresses=nodes,
+                admit=admit,
+                on_open=on_open,
+                timeout=timeout,
+            ),
+        )
+
+    async def close(self) -> None:
+        """Take no more connections; open ones stay, and so does the node."""
+        if self._server is not None:
+            self._server.cancel() if not self._server.done() else None
+            with contextlib.suppress(HoldfastError, asyncio.CancelledError):
+                await (await self._server).close()
+
+
+_HINT = "Check the --bootstrap addresses, and that UDP gets out of this network."
