@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+from collections.abc import Callable
 
 from holdfast.crypto import KeyPair
 from holdfast.errors import HoldfastError, PeerUnreachable
@@ -13,6 +14,9 @@ from holdfast.net.connection import Admit, Connection
 
 DIAL_TIMEOUT = 10.0
 """Seconds for the socket and the handshake together: several round trips on any link."""
+
+Wrap = Callable[[Connection], asyncio.BaseProtocol]
+"""Makes what the socket talks to, when that is not the connection itself (a WebSocket)."""
 
 
 async def dial(
@@ -23,29 +27,32 @@ async def dial(
     admit: Admit | None = None,
     on_open: Admit | None = None,
     timeout: float = DIAL_TIMEOUT,
+    wrap: Wrap | None = None,
+    tls: bool = False,
 ) -> Connection:
     """Connect and authenticate; returns once both sides have accepted each other.
 
     With ``expected_key`` anybody else is refused before learning who we are. ``admit`` and
-    ``on_open`` as in `Connection`. Raises `PeerUnreachable`, `HandshakeError`, `AddressError`.
+    ``on_open`` as in `Connection`. ``wrap`` puts something between it and the socket, over TLS
+    if asked for. Raises `PeerUnreachable`, `HandshakeError`, `AddressError`.
     """
     if isinstance(address, str):
         address = parse_address(address)
     loop = asyncio.get_running_loop()
     connection: Connection | None = None
 
-    def make() -> Connection:
+    def make() -> asyncio.BaseProtocol:
         nonlocal connection
         connection = Connection(
             True, key_pair, expected_key=expected_key, admit=admit, on_open=on_open
         )
-        return connection
+        return connection if wrap is None else wrap(connection)
 
     try:
         async with asyncio.timeout(timeout):
             # Names often have several addresses of which some lead nowhere (RFC 8305).
             await loop.create_connection(
-                make, address.host, address.port, happy_eyeballs_delay=0.25
+                make, address.host, address.port, happy_eyeballs_delay=0.25, ssl=tls or None
             )
             assert connection is not None
             await connection.wait_open()

@@ -10,6 +10,7 @@ from holdfast.crypto import KeyPair
 from holdfast.errors import HoldfastError, ListenError, RemoteError
 from holdfast.net.address import Address, parse_address, reachable_hosts
 from holdfast.net.connection import Admit, Connection
+from holdfast.net.dial import Wrap
 from holdfast.net.limits import Gate, Limits, source_of
 
 BACKLOG = 128
@@ -28,6 +29,7 @@ class Listener:
         self._admit = admit
         self._server: asyncio.Server | None = None
         self._knocking: dict[_Incoming, None] = {}
+        self._wrap: Wrap | None = None
 
     @property
     def addresses(self) -> list[Address]:
@@ -65,8 +67,9 @@ class Listener:
                     self.gate.refused += 1
                     return
 
-    def _make(self) -> Connection:
-        return _Incoming(self)
+    def _make(self) -> asyncio.BaseProtocol:
+        connection = _Incoming(self)
+        return connection if self._wrap is None else self._wrap(connection)
 
 
 class _Incoming(Connection):
@@ -128,14 +131,16 @@ async def listen(
     *,
     admit: Admit | None = None,
     limits: Limits | None = None,
+    wrap: Wrap | None = None,
 ) -> Listener:
     """Listen on ``HOST:PORT`` (port 0: any free one); each opened connection goes to ``on_open``.
 
-    Raises `AddressError`, `ListenError`.
+    ``wrap`` as in `dial`. Raises `AddressError`, `ListenError`.
     """
     if isinstance(address, str):
         address = parse_address(address, default_host="0.0.0.0", default_port=0)
     listener = Listener(key_pair, on_open, admit=admit, limits=limits)
+    listener._wrap = wrap
     loop = asyncio.get_running_loop()
     try:
         listener._server = await loop.create_server(
