@@ -33,6 +33,7 @@ VERBS = {
     "mv": "Rename a file or folder in a drive of your own.",
     "log": "Show how a drive changed, newest first.",
     "diff": "Show what differs between two versions of a drive.",
+    "doctor": "Check what works from here, and what does not.",
     "demo": "Share and get between two processes on this machine.",
     "listen": "Wait for connections; answer ping and echo.",
     "dial": "Connect to an address and show who answers.",

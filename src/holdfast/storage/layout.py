@@ -33,7 +33,11 @@ def prepare_directory(directory: Path) -> None:
         raise StoreVersionError(f"{directory} is a file, not a store.") from None
     except OSError as error:
         raise StoreError(f"{directory} cannot be made: {error.strerror}.") from error
-    names = set(os.listdir(directory))
+    refuse_foreign(directory, set(os.listdir(directory)))
+
+
+def refuse_foreign(directory: Path, names: set[str]) -> None:
+    """Raise `StoreVersionError` when the names in a directory are not those of a store."""
     if FORMAT not in names and not names <= _BEFORE_FORMAT:
         raise StoreVersionError(
             f"{directory} is not empty and is not a Holdfast store.",

@@ -45,6 +45,21 @@ class Lease:
         os.close(self._fd)
 
 
+def holder(path: Path) -> str | None:
+    """Who holds a lease now, in words; None when nobody does. Raises `OSError`."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _describe(os.pread(fd, 200, 0))
+    finally:
+        os.close(fd)
+    return None
+
+
 def _describe(content: bytes) -> str:
     words = content.decode("utf-8", "replace").split(maxsplit=1)
     if not words or not words[0].isdigit():
