@@ -150,6 +150,17 @@ def test_a_handshake_for_somebody_else_is_refused() -> None:
         PeerHandshake(STRANGER).read(client.write(NoisePayload()))
 
 
+def test_nonsense_from_a_relay_spoils_nothing() -> None:
+    client, server = PeerHandshake(CLIENT, SERVER.public_key), PeerHandshake(SERVER)
+    server.read(client.write(NoisePayload()))
+    answer = server.write(NoisePayload(error=7))
+    for nonsense in (b"", b"x" * 48, answer[:-1] + bytes((answer[-1] ^ 1,))):
+        with pytest.raises(HandshakeError):
+            client.read(nonsense)
+    assert client.read(answer).error == 7
+    assert client.result.handshake_hash == server.result.handshake_hash
+
+
 @pytest.mark.parametrize("size", [0, 1, 31, 32, 79, 95])
 def test_a_handshake_cut_short_is_refused(size: int) -> None:
     client = PeerHandshake(CLIENT, SERVER.public_key)

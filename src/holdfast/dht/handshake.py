@@ -38,8 +38,14 @@ class PeerHandshake:
         return self._state.write(payload.encode())
 
     def read(self, noise: bytes) -> NoisePayload:
-        """The other side's message; HandshakeError or DecodeError when it is not for us."""
-        return NoisePayload.decode(self._state.read(noise))
+        """The other side's message; HandshakeError or DecodeError when it is not for us.
+
+        After an error another message can be tried: a relay that sends nonsense spoils nothing.
+        """
+        state = self._state.copy()
+        payload = NoisePayload.decode(state.read(noise))
+        self._state = state
+        return payload
 
     @property
     def remote_public_key(self) -> bytes:

@@ -13,6 +13,7 @@ in turn until ``result`` is there::
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -114,6 +115,12 @@ class HandshakeState:
             ) from error
         self._finish()
         return payload
+
+    def copy(self) -> HandshakeState:
+        """The same state, to try a message on that may turn out to be worth nothing."""
+        twin = copy.copy(self)
+        twin._messages = list(self._messages)
+        return twin
 
     # ------------------------------------------------------------ tokens
 
