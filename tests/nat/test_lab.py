@@ -53,6 +53,14 @@ def test_tcp_goes_out_of_a_site_without_udp(lab: Lab) -> None:
     assert _sends_tcp(site.host, server, b"x" * 100_000) == 100_000
 
 
+def test_what_crosses_the_public_segment_is_counted(lab: Lab) -> None:
+    server, site = lab.host("server"), lab.site("home", Tier.MODERATE)
+    with site.host.udp() as here, server.udp(4000) as there:
+        here.sendto(b"x" * 72, (server.address, 4000))
+        assert len(there.recvfrom(100)[0]) == 72
+    assert lab.carried() == {(site.address, server.address, "udp"): 100}
+
+
 def test_hosts_of_a_lan_hear_each_other_and_nobody_else(lab: Lab) -> None:
     one, two = lab.lan("boat", 2)
     outside = lab.host("outside")

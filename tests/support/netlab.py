@@ -14,6 +14,7 @@ end removes them, and the next laboratory removes those of a process that was ki
 from __future__ import annotations
 
 import itertools
+import json
 import os
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -23,11 +24,24 @@ from types import TracebackType
 
 from tests.support.netlab_link import BadLink, plain_link
 from tests.support.netlab_nat import TIERS, Tier, rules
-from tests.support.netlab_space import PREFIX, Namespace, missing_tools, remove_leftovers
+from tests.support.netlab_space import PREFIX, Namespace, missing_tools, remove_leftovers, run
 
 __all__ = ["TIERS", "BadLink", "Host", "Lab", "Site", "Tier", "missing_tools"]
 
 _GATEWAY = "198.51.100.1"
+_ACCOUNT = """
+table ip account {
+  set carried {
+    type ipv4_addr . ipv4_addr . inet_proto
+    flags dynamic
+    size 65536
+  }
+  chain forward {
+    type filter hook forward priority filter; policy accept;
+    update @carried { ip saddr . ip daddr . ip protocol counter }
+  }
+}
+"""
 _laboratories = itertools.count(1)
 
 
@@ -84,6 +98,7 @@ class Lab:
         remove_leftovers()
         self._core = self._space("core")
         self._core.sysctl("net.ipv4.ip_forward", 1)
+        self._core.nft(_ACCOUNT)
         return self
 
     def __exit__(
@@ -133,6 +148,15 @@ class Lab:
             host.ip(f"addr add {host.address}/24 broadcast + dev eth")
             made.append(host)
         return made
+
+    def carried(self) -> dict[tuple[str, str, str], int]:
+        """Bytes that crossed the public segment: (from, to, "udp" or "tcp") -> how many."""
+        listed = json.loads(run(*self._core.command("nft", "-j", "list set ip account carried")))
+        elements = listed["nftables"][1]["set"].get("elem", [])
+        return {
+            tuple(each["elem"]["val"]["concat"]): each["elem"]["counter"]["bytes"]
+            for each in elements
+        }
 
     def readdress(self, what: Host | Site) -> str:
         """Give a public host, or the outermost router of a site, another address; returns it."""
