@@ -62,6 +62,13 @@ class AddressSampler:
         self.host, self.port = self._agreed()
         return before != (self.host, self.port)
 
+    def samples(self, *, firewalled: bool = True) -> NatSamples:
+        """What these reports say about the NAT before the socket that all of them are about."""
+        samples = NatSamples(firewalled=firewalled)
+        for source, seen_as in self._votes.items():
+            samples.add(seen_as, source)
+        return samples
+
     def _agreed(self) -> tuple[str | None, int]:
         size = len(self._votes)
         needed = size - min(size // 4, 3)
@@ -95,13 +102,6 @@ class NatSamples:
             or self.firewall in (Firewall.OPEN, Firewall.CONSISTENT)
             or len(self._sources) >= WANTED
         )
-
-    def copy(self) -> NatSamples:
-        """The same samples and verdict, to be settled or frozen apart from these."""
-        twin = NatSamples(firewalled=self._firewalled)
-        twin._seen, twin._sources = self._seen.copy(), self._sources.copy()
-        twin.firewall, twin.addresses = self.firewall, self.addresses
-        return twin
 
     def add(self, seen_as: Address, source: Address) -> None:
         """``source`` has seen the socket as ``seen_as``; only its first word counts."""
