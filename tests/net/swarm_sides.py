@@ -79,6 +79,7 @@ class Side:
     async def close(self) -> None:
         await self.swarm.close()
         await self.peers.close()
+        await asyncio.sleep(0)  # sockets of refused handshakes are closed in the next turn
 
 
 @asynccontextmanager

@@ -27,6 +27,7 @@ async def test_who_announces_is_found_and_connected() -> None:
         asked = bob.swarm.join(TOPIC, announce=False, lookup=True)
         assert await asked.flushed()
         await until(lambda: bob.connected(alice) and alice.connected(bob))
+        await until(lambda: any(step.outcome == OPENED for step in bob.swarm.trace))
         outcomes = [(step.rung, step.outcome) for step in bob.swarm.trace.of(alice.key)]
         assert outcomes == [(LAN, FOUND), (LAN, TRYING), (LAN, OPENED)]
         assert [step.rung for step in alice.swarm.trace.of(bob.key)] == [INCOMING]
@@ -158,7 +159,7 @@ async def test_who_breaks_the_protocol_is_banned_for_a_while() -> None:
     async with side(1, board) as alice, side(2, board) as bob:
         alice.swarm.join(TOPIC, announce=True, lookup=True)
         bob.swarm.join(TOPIC, announce=False, lookup=True)
-        await until(lambda: alice.connected(bob))
+        await until(lambda: alice.connected(bob) and bob.connected(alice))
         (connection,) = alice.peers
         connection.abort(DecodeError("Nonsense."))
         await until(lambda: not len(bob.peers))

@@ -116,8 +116,8 @@ class AddressBook:
     def save(self) -> None:
         """Write the book if it changed: whole and durable, or not at all. Raises `OSError`."""
         if self.dirty:
-            self.dirty = False
             self.write(self.encode())
+            self.dirty = False
 
     def write(self, content: bytes) -> None:
         """Put what `encode` gave on disk; may run in a thread."""
@@ -174,7 +174,7 @@ def decode(content: bytes, key: bytes | None) -> dict[bytes, dict[bytes, Entry]]
             _key(topic): {_key(peer): _entry(fields) for peer, fields in peers.items()}
             for topic, peers in json.loads(rest).items()
         }
-    except (ValueError, TypeError, AttributeError, RecursionError, OverflowError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
         raise DecodeError("The book of peers is damaged.") from None
 
 
@@ -187,6 +187,8 @@ def _key(text: str) -> bytes:
 
 def _entry(fields: list[Any]) -> Entry:
     at, addresses, relay_addresses = fields
+    if not isinstance(at, int):
+        raise TypeError("a time is a whole number of seconds")
     return Entry(float(at), _addresses(addresses), _addresses(relay_addresses))
 
 

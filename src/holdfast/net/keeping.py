@@ -8,7 +8,9 @@ from collections.abc import Iterable
 
 from holdfast.net.address import Address
 from holdfast.net.address_book import AddressBook
+from holdfast.net.candidate import DHT, PUNCHED, RELAY
 from holdfast.net.connection import Connection
+from holdfast.net.known import Known
 
 DELAY = 0.25
 """Seconds between news and the disk: twenty drives of one peer are one write."""
@@ -25,22 +27,16 @@ class Keeping:
         self.book = book
         self._task: asyncio.Task[None] | None = None
 
-    def reached(
-        self,
-        key: bytes,
-        topics: Iterable[bytes],
-        connection: Connection,
-        nodes: tuple[Address, ...] = (),
-    ) -> None:
-        """A peer of these topics is connected; ``nodes`` are DHT nodes that it is behind."""
+    def reached(self, peer: Known, connection: Connection) -> None:
+        """A peer is connected whom we have dialled."""
         where = connection.remote_address
-        tcp: tuple[Address, ...] = ()
-        if where is not None and getattr(connection, "route", "direct") != "relayed":
-            if over_udp(connection):
-                nodes = (where, *nodes)
-            elif connection.is_initiator:
-                tcp = (where,)
-        self.told(key, topics, tcp, nodes)
+        if where is None or peer.via == RELAY or not connection.is_initiator:
+            return
+        if peer.via in (DHT, PUNCHED):
+            # Somebody who can be written to directly passes handshakes on to himself.
+            self.told(peer.key, peer.topics, (), (where, *peer.nodes))
+        else:
+            self.told(peer.key, peer.topics, (where,), peer.nodes)
 
     def told(
         self,
@@ -79,8 +75,3 @@ class Keeping:
             await asyncio.to_thread(self.book.save)
         except OSError as error:
             log.warning("the book of peers cannot be written: %s", error)
-
-
-def over_udp(connection: Connection) -> bool:
-    """Whether a connection runs over UDX, so that its address is one of a DHT node."""
-    return bool(getattr(connection, "over_udp", False))

@@ -44,6 +44,8 @@ class Known:
     backoff: Backoff = field(default_factory=Backoff)
     learnt: dict[str, tuple[Address, ...]] = field(default_factory=dict)
     """TCP addresses by rung."""
+    via: str = ""
+    """The rung on which it was last reached."""
     nodes: tuple[Address, ...] = ()
     """DHT nodes that pass handshakes on to it."""
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from holdfast.errors import ClosedError, DecodeError, HoldfastError, InvalidProof, NotAllowedError
 from holdfast.net.address_book import AddressBook
 from holdfast.net.candidate import Candidate, Finder, RelayDialer
+from holdfast.net.climb import rung_of
 from holdfast.net.connection import Connection
 from holdfast.net.crowd import Crowd
 from holdfast.net.dialling import Dialling
@@ -149,8 +150,9 @@ class Swarm:
         now = self._clock()
         news = self.crowd.found(candidate, topic, now)
         peer = self.crowd.known.get(candidate.public_key)
-        if peer is not None and peer.state == "open":
-            self._remember(peer, self.peers.get(peer.key))
+        open_now = self.peers.get(candidate.public_key)
+        if peer is not None and open_now is not None:
+            self._keeping.reached(peer, open_now)
         elif news:
             where = ", ".join(map(str, candidate.addresses or candidate.relay_addresses))
             self.trace.add(Step(now, candidate.public_key, candidate.rung, FOUND, where=where))
@@ -233,13 +235,10 @@ class Swarm:
         """A climb has ended."""
         if connection is None:
             self.crowd.failed(peer.key, self._clock())
-        else:
-            self._remember(peer, connection)
+        elif way is not None:
+            peer.via = rung_of(way, connection)
+            self._keeping.reached(peer, connection)
         self._pump_soon()
-
-    def _remember(self, peer: Known, connection: Connection | None) -> None:
-        if connection is not None:
-            self._keeping.reached(peer.key, peer.topics, connection, peer.nodes)
 
     # -- connections ----------------------------------------------------------------------------
 
