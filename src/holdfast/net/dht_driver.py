@@ -1,0 +1,312 @@
+"""The machine `holdfast.dht.Node` on real sockets: two of them, a clock, and callers who wait."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, Self
+
+from holdfast.crypto import KeyPair, random_bytes
+from holdfast.crypto import key_pair as make_key_pair
+from holdfast.dht.calls import Reply
+from holdfast.dht.counters import Counters
+from holdfast.dht.ids import pack
+from holdfast.dht.nat import AddressSampler, Firewall
+from holdfast.dht.node import Node
+from holdfast.dht.relaying import Relaying
+from holdfast.dht.storage import Storage
+from holdfast.errors import ClosedError
+from holdfast.net.address import Address
+from holdfast.net.dht_bootstrap import parse_bootstrap, resolve_bootstrap
+from holdfast.net.dht_walk import Walk
+from holdfast.net.udp import UdpSocket
+from holdfast.net.udp_table import StreamTable
+
+MOST_TASKS = 256
+"""Handlers that take their time at once: each holds a request of at most 64 KB."""
+MOST_WALKS = 64
+"""Walks at once; others wait, since each has up to ten datagrams on the way."""
+
+log = logging.getLogger(__name__)
+Addr = tuple[str, int]
+
+
+class DhtDriver:
+    """One node on the network; made by `open`. `DhtNode` adds what one does with it."""
+
+    def __init__(
+        self,
+        server_socket: UdpSocket,
+        client_socket: UdpSocket,
+        bootstrap: Sequence[Address],
+        key_pair: KeyPair,
+        *,
+        ephemeral: bool | None,
+        firewalled: bool | None,
+        clock: Callable[[], float],
+        random: Callable[[int], bytes],
+    ) -> None:
+        self.server_socket = server_socket
+        self.client_socket = client_socket
+        self.key_pair = key_pair
+        self.machine = Node(
+            random=random,
+            now=clock(),
+            local=(server_socket.host, server_socket.port),
+            ephemeral=ephemeral,
+            firewalled=firewalled,
+            server=server_socket,
+            client=client_socket,
+        )
+        self.relaying = Relaying(self.machine)
+        """Who is reached through this node, or served on it."""
+        self.storage = Storage(self.relaying.router, random)
+        """What this node keeps for others."""
+        for command in self.storage.handlers:
+            self.machine.handlers[command] = self.storage.answer
+        self.room = asyncio.Semaphore(MOST_WALKS)
+        """Taken for each walk."""
+        self.on_event: Callable[[str], None] | None = None
+        """Hears of "bootstrapped", "unreachable", "open", "persistent", "ephemeral", "address"."""
+        self.closed = False
+        self.bootstrap = bootstrap
+        """The bootstrap nodes as they were given."""
+        self.unknown_names: list[str] = []
+        """Those of them of which no address is known."""
+        self.waiting: set[asyncio.Future[Reply]] = set()
+        """Who waits for an answer."""
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._fires = 0.0
+        self._inside = False
+        self._first: asyncio.Future[None] = self._loop.create_future()
+        self._walks: set[Walk[Any]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.machine.on_work = self._on_work
+        for socket in (server_socket, client_socket):
+            self.attach(socket)
+        self.spawn(self._start())
+
+    @classmethod
+    async def open(
+        cls,
+        *,
+        host: str = "0.0.0.0",
+        port: int = 0,
+        bootstrap: Iterable[Address | tuple[str, int] | str] = (),
+        key_pair: KeyPair | None = None,
+        ephemeral: bool | None = None,
+        firewalled: bool | None = None,
+        clock: Callable[[], float] | None = None,
+        random: Callable[[int], bytes] = random_bytes,
+    ) -> Self:
+        """Bind two sockets and look for the others. Raises `AddressError` and `ListenError`.
+
+        Without ``bootstrap`` it is the first of a network of its own; others can only find it when
+        it stays (``ephemeral=False``), which also says that it is not behind a firewall unless
+        ``firewalled`` says otherwise. What is None is found out by asking the others.
+        """
+        nodes = parse_bootstrap(bootstrap)
+        table = StreamTable(random)
+        server = await UdpSocket.bind(host, port, table=table, random=random)
+        try:
+            client = await UdpSocket.bind(host, 0, table=table, random=random)
+        except BaseException:
+            await server.close()
+            raise
+        return cls(
+            server,
+            client,
+            nodes,
+            key_pair or make_key_pair(),
+            ephemeral=ephemeral,
+            firewalled=firewalled,
+            clock=clock or asyncio.get_running_loop().time,
+            random=random,
+        )
+
+    # ---------------------------------------------------------------- what it is
+
+    @property
+    def host(self) -> str:
+        """Where it is bound."""
+        return str(self.server_socket.host)
+
+    @property
+    def port(self) -> int:
+        """The port that others may write to."""
+        return int(self.server_socket.port)
+
+    @property
+    def socket(self) -> UdpSocket:
+        """The socket to use now: the server's, unless a firewall keeps strangers from it."""
+        return self.client_socket if self.machine.reach.firewalled else self.server_socket
+
+    @property
+    def firewalled(self) -> bool:
+        """Whether strangers cannot write to us, as far as is known."""
+        return self.machine.reach.firewalled
+
+    @property
+    def ephemeral(self) -> bool:
+        """Whether nobody is to keep us in mind or store with us."""
+        return self.machine.reach.ephemeral
+
+    @property
+    def firewall(self) -> Firewall:
+        """The class of NAT before us, as far as is known."""
+        return self.machine.reach.firewall
+
+    @property
+    def nat(self) -> AddressSampler:
+        """Our address as others report it."""
+        return self.machine.reach.sampler
+
+    @property
+    def counters(self) -> Counters:
+        """What was sent and received."""
+        return self.machine.counters
+
+    def remote_address(self) -> Address | None:
+        """Where anybody can write to us, or None when that is not so or not known."""
+        address = self.machine.reach.address
+        return None if address is None else Address(*address)
+
+    def nodes(self) -> list[Address]:
+        """Nodes that have answered, the last one heard of first: to begin with the next time."""
+        table = self.machine.table
+        return [Address(*contact.address) for contact in table.latest(len(table))]
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the first walk is over."""
+        return self._first.done()
+
+    async def bootstrapped(self) -> bool:
+        """Wait for the first walk; whether anybody has answered (`status` says why not)."""
+        await asyncio.shield(self._first)
+        return self.machine.upkeep.bootstrapped
+
+    def walk(self) -> Walk[Any]:
+        """A walk that is about to begin; it ends with this node at the latest."""
+        walk: Walk[Any] = Walk(self._walks.discard)
+        self._walks.add(walk)
+        return walk
+
+    # ---------------------------------------------------------------- the machine's hands
+
+    def attach(self, socket: UdpSocket) -> None:
+        """Take the DHT's packets from another socket too (one that punches holes)."""
+
+        def on_datagram(data: bytes, addr: Addr) -> None:
+            if self.closed:
+                return
+            self._inside = True
+            try:
+                self.machine.receive(data, addr, self._clock(), socket)
+            finally:
+                self._inside = False
+            self.flush()
+
+        socket.on_datagram = on_datagram
+
+    def enter(self) -> Node:
+        """The machine, told what time it is; `flush` after using it. Raises `ClosedError`."""
+        if self.closed:
+            raise ClosedError("The DHT node is closed.")
+        self.machine.now = self._clock()
+        return self.machine
+
+    def _on_work(self) -> None:
+        """Somebody answers later, outside of the machine's turn."""
+        if not self._inside and not self.closed:
+            self._loop.call_soon(self.flush)
+
+    def flush(self) -> None:
+        """Send what the machine has to send, and wake it up again when it wants."""
+        if self.closed:
+            return
+        machine = self.machine
+        for data, addr, socket, ttl in machine.to_send(machine.now):
+            socket.send(data, addr, ttl=ttl)  # type: ignore[attr-defined]
+        if machine.has_news:
+            for event in machine.events():
+                self._on_event(event)
+        deadline = machine.deadline()
+        if self._timer is None or deadline < self._fires:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._fires = deadline
+            self._timer = self._loop.call_later(max(0.0, deadline - self._clock()), self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        if self.closed:
+            return
+        now = self._clock()
+        if now >= self.machine.deadline():
+            self._inside = True
+            try:
+                self.machine.on_deadline(now)
+            finally:
+                self._inside = False
+        self.flush()
+
+    def _on_event(self, event: str) -> None:
+        if event in ("bootstrapped", "unreachable") and not self._first.done():
+            self._first.set_result(None)
+        if event == "unreachable" and self.unknown_names:
+            self.spawn(self._look_up())
+        if self.on_event is not None:
+            self.on_event(event)
+
+    async def _start(self) -> None:
+        await self._look_up()
+        if not self.closed:
+            self.enter().upkeep.start()
+            self.flush()
+
+    async def _look_up(self) -> None:
+        numbers, self.unknown_names = await resolve_bootstrap(self.bootstrap)
+        self.machine.bootstrap = [pack(number) for number in numbers]
+
+    def spawn(self, work: Awaitable[None]) -> None:
+        """Run something until it ends, or this node is closed; dropped when there is too much."""
+        if len(self._tasks) >= MOST_TASKS:
+            if inspect.iscoroutine(work):
+                work.close()
+            return
+
+        async def run() -> None:
+            try:
+                await work
+            except Exception:
+                log.exception("a handler of the DHT failed")
+
+        task = self._loop.create_task(run())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Ask nobody and answer nobody any more. Idempotent."""
+        if self.closed:
+            return
+        self.closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        if not self._first.done():
+            self._first.set_result(None)
+        for answer in self.waiting:
+            if not answer.done():
+                answer.set_exception(ClosedError("The DHT node was closed."))
+        for walk in list(self._walks):
+            walk.cancel()
+        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.server_socket.close()
+        await self.client_socket.close()
