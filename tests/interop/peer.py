@@ -51,11 +51,11 @@ class JsPeer:
         self._reader = asyncio.create_task(self._read())
 
     @classmethod
-    async def start(cls, directory: Path) -> JsPeer:
+    async def start(cls, directory: Path, script: Path = SCRIPT) -> JsPeer:
         """Starts the peer and waits until it takes requests."""
         directory.mkdir(parents=True, exist_ok=True)
         process = await asyncio.create_subprocess_exec(
-            "node", str(SCRIPT), str(directory), stdin=PIPE, stdout=PIPE, limit=LINE_LIMIT
+            "node", str(script), str(directory), stdin=PIPE, stdout=PIPE, limit=LINE_LIMIT
         )
         peer = cls(process, directory)
         async with asyncio.timeout(20):

@@ -1,0 +1,390 @@
+"""A UDX stream as an asyncio transport: it drives the same protocols as a TCP connection.
+
+The protocol lives in `holdfast.udx.Stream`; this file lends it the loop's clock and a socket, and
+turns its events into the calls that asyncio promises.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+from holdfast.net.udp_delivery import Delivery
+from holdfast.net.udp_table import StreamTable
+from holdfast.udx import (
+    IPV4_BYTES,
+    IPV6_BYTES,
+    Addr,
+    Buffer,
+    Cause,
+    Message,
+    RemoteChanged,
+    Stream,
+)
+
+if TYPE_CHECKING:
+    from holdfast.net.udp import UdpSocket
+
+OnFirstPacket: TypeAlias = Callable[["UdpSocket", Addr], bool]
+
+SEND_BUFFER = 512 * 1024
+"""Bytes that count as sent although they wait: as a kernel does for TCP, so that a protocol which
+allows no buffering keeps the path busy."""
+HIGH_WATER = 64 * 1024
+"""Bytes beyond those from which writers are told to stop (asyncio's own default)."""
+CLOSE_WAIT = 2.0
+"""Seconds that `close` waits, once everything has arrived, for the other side to end too."""
+
+TIMER_SLACK = 0.0005
+"""Seconds that a timer may be late: setting it anew costs more than it gains."""
+
+log = logging.getLogger(__name__)
+
+
+class UdxStats(NamedTuple):
+    """How a stream fares."""
+
+    rtt: float
+    """Smoothed round trip in seconds; 0 before the first."""
+    cwnd: int
+    """Bytes that may be in flight."""
+    mtu: int
+    """Bytes of an IP packet that are known to pass."""
+    rate: float
+    """Bytes per second that the path is believed to carry."""
+    retransmits: int
+    """Packets sent again."""
+    bytes_sent: int
+    """Bytes written."""
+    bytes_received: int
+    """Bytes handed to the protocol."""
+
+
+class UdxTransport(asyncio.Transport):
+    """One end of a stream; made by `UdpSocket.stream`.
+
+    The protocol's `connection_made` is called once, within whichever of `connect` and
+    `set_protocol` comes second. Data that arrives before waits in the stream.
+    """
+
+    def __init__(
+        self,
+        table: StreamTable,
+        local_id: int,
+        *,
+        on_first_packet: OnFirstPacket | None = None,
+        keep_alive: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self._loop = asyncio.get_running_loop()
+        self.id = local_id
+        """What the other side calls it."""
+        self.socket: UdpSocket | None = None
+        """The socket it sends through, once connected."""
+        self.on_first_packet = on_first_packet
+        """Asked about packets that do not come from the remote: see `UdpSocket.stream`."""
+        self.on_message: Callable[[bytes], None] | None = None
+        """Gets unreliable messages."""
+        self.on_remote_changed: Callable[[], None] | None = None
+        """Called when everything sent the old way has arrived, after `change_remote`."""
+        self.stream = Stream(local_id, self._loop.time(), keep_alive=keep_alive, admit=self._admits)
+        """The state machine."""
+        self._table = table
+        self._protocol: asyncio.BaseProtocol | None = None
+        self._made = False
+        self._arrival: UdpSocket | None = None  # the socket of the packet in hand
+        self._delivery = Delivery(self.stream)
+        self._closing = False
+        self._told_end = False
+        self._lost = False
+        self._flush_due = False
+        self._write_paused = False
+        self._high, self._low = HIGH_WATER, HIGH_WATER // 4
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+        self._close_timer: asyncio.TimerHandle | None = None
+        self._bytes_sent = 0
+        table.add(self)
+
+    # -- facts ----------------------------------------------------------------------------------
+
+    @property
+    def stats(self) -> UdxStats:
+        """How it fares."""
+        sender = self.stream.sender
+        return UdxStats(
+            sender.flight.rtt.smoothed,
+            sender.control.cwnd,
+            sender.mtu.size,
+            sender.control.rate,
+            sender.flight.retransmits,
+            self._bytes_sent,
+            self._delivery.delivered,
+        )
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """asyncio: ``peername``, ``sockname``, or ``udx``: this transport."""
+        if name == "peername":
+            return self.stream.remote or default
+        if name == "sockname":
+            return (self.socket.host, self.socket.port) if self.socket is not None else default
+        return self if name == "udx" else default
+
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        """asyncio: who gets the data."""
+        if self._protocol is None:
+            raise RuntimeError("no protocol yet")
+        return self._protocol
+
+    def is_closing(self) -> bool:
+        """asyncio: whether it is closed or about to."""
+        return self._closing or self.stream.closed
+
+    def is_reading(self) -> bool:
+        """asyncio: whether data is handed over."""
+        return self._delivery.reading and not self.is_closing()
+
+    # -- where the other end is -----------------------------------------------------------------
+
+    def connect(self, socket: UdpSocket, remote_id: int, addr: Addr) -> None:
+        """Say where the other end is and what it calls the stream; from now on we send."""
+        if self.stream.connected:
+            raise RuntimeError("the stream is connected already")
+        self._use(socket)
+        self.stream.connect(remote_id, addr, self._loop.time())
+        self._begin()
+        self._wake()
+
+    def change_remote(self, socket: UdpSocket, remote_id: int, addr: Addr) -> None:
+        """The other end is reached another way from now on (relayed to direct, another address)."""
+        if not self.stream.connected:
+            raise RuntimeError("the stream is not connected yet")
+        self._use(socket)
+        self.stream.change_remote(remote_id, addr, self._loop.time())
+        self._wake()
+
+    def _use(self, socket: UdpSocket) -> None:
+        self.socket = socket
+        self.stream.sender.overhead = 20 + (IPV6_BYTES if socket.is_ipv6 else IPV4_BYTES)
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        """asyncio: who gets the data; the first one also `connection_made`, once connected."""
+        self._protocol = self._delivery.protocol = protocol
+        self._begin()
+        self._wake()
+
+    def _begin(self) -> None:
+        if self._protocol is not None and self.stream.connected and not self._made:
+            self._made = True
+            self._protocol.connection_made(self)
+
+    # -- writing --------------------------------------------------------------------------------
+
+    def write(self, data: Buffer) -> None:
+        """asyncio: send bytes, at the end of this turn with whatever else comes."""
+        if self.is_closing() or not data:
+            return
+        self._bytes_sent += len(data)
+        self.stream.write(data if isinstance(data, bytes) else bytes(data))
+        self._heed_writes()
+        self._wake()
+
+    def writelines(self, list_of_data: Iterable[Buffer]) -> None:
+        """asyncio: send several."""
+        for data in list_of_data:
+            self.write(data)
+
+    def write_eof(self) -> None:
+        """asyncio: nothing more will be written; what comes in is still read."""
+        self.stream.end()
+        self._wake()
+
+    def can_write_eof(self) -> bool:
+        """asyncio: yes."""
+        return True
+
+    def send_message(self, data: bytes) -> None:
+        """Send a small message once; it may get lost or overtake the stream."""
+        self.stream.message(data)
+        self._wake()
+
+    def get_write_buffer_size(self) -> int:
+        """asyncio: bytes waiting beyond `SEND_BUFFER`."""
+        return max(0, self.stream.sender.outbox.size - SEND_BUFFER)
+
+    def get_write_buffer_limits(self) -> tuple[int, int]:
+        """asyncio: (low, high)."""
+        return self._low, self._high
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """asyncio: when writers are told to stop, and to go on."""
+        if high is None:
+            high = HIGH_WATER if low is None else 4 * low
+        if low is None:
+            low = high // 4
+        if not high >= low >= 0:
+            raise ValueError("high must be at least low, and low at least 0")
+        self._high, self._low = high, low
+        self._heed_writes()
+
+    def _heed_writes(self) -> None:
+        size, protocol = self.get_write_buffer_size(), self._protocol
+        if protocol is None:
+            return
+        if size > self._high and not self._write_paused:
+            self._write_paused = True
+            self._guard(protocol.pause_writing)
+        elif size <= self._low and self._write_paused:
+            self._write_paused = False
+            self._guard(protocol.resume_writing)
+
+    # -- reading --------------------------------------------------------------------------------
+
+    def pause_reading(self) -> None:
+        """asyncio: hand over nothing; the other side stops once our window is full."""
+        self._delivery.reading = False
+
+    def resume_reading(self) -> None:
+        """asyncio: hand over again, at the end of this turn."""
+        self._delivery.reading = True
+        self._wake()
+
+    def receive(
+        self, socket: UdpSocket, data: memoryview, segment: int, addr: Addr, now: float
+    ) -> None:
+        """Datagrams for this stream have arrived; `flush` must follow."""
+        self._arrival = socket
+        self.stream.receive(data, addr, now, segment)
+        self._arrival = None
+
+    def _admits(self, addr: Addr) -> bool:
+        if self.on_first_packet is None or self._arrival is None:
+            return False
+        try:
+            return bool(self.on_first_packet(self._arrival, addr))
+        except Exception:
+            log.exception("the handler of a first packet failed")
+            return False
+
+    # -- the turn -------------------------------------------------------------------------------
+
+    def _wake(self) -> None:
+        if not self._flush_due:
+            self._flush_due = True
+            self._loop.call_soon(self._flush_soon)
+
+    def _flush_soon(self) -> None:
+        self._flush_due = False
+        self.flush()
+
+    def flush(self) -> None:
+        """Send what may leave, hand over what has arrived, and see when to look again."""
+        self._send()
+        if self._made and not self._lost:
+            self._guard(self._delivery.hand_over)
+            if self.stream.owes_ack:
+                self._send()
+        for event in self.stream.events():
+            if isinstance(event, Message) and self.on_message is not None:
+                self._guard(self.on_message, event.data)
+            elif isinstance(event, RemoteChanged) and self.on_remote_changed is not None:
+                self._guard(self.on_remote_changed)
+        self._heed_writes()
+        self._heed_end()
+        self._arm()
+
+    def _send(self) -> None:
+        socket = self.socket
+        if socket is None or socket.blocked:
+            return
+        for burst in self.stream.to_send(self._loop.time()):
+            socket.send_burst(burst)
+
+    def _arm(self) -> None:
+        due = self.stream.deadline()
+        if self.stream.gone:
+            self.forget()
+        elif due is not None and (self._timer is None or due < self._timer_at - TIMER_SLACK):
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer_at = due
+            self._timer = self._loop.call_at(due, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self.stream.on_deadline(self._loop.time())
+        self.flush()
+
+    def _guard(self, callback: Callable[..., object], *arguments: object) -> None:
+        """Call the user; what it does not catch ends the stream, as asyncio does."""
+        try:
+            callback(*arguments)
+        except Exception:
+            log.exception("a protocol over UDX failed")
+            self.abort()
+
+    # -- the end --------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """asyncio: send what is queued, then end; what still comes in is dropped."""
+        if self._closing:
+            return
+        self._closing = True
+        self._delivery.drop = True
+        if not self.stream.connected:
+            self.abort()
+            return
+        self.stream.end()
+        self._wake()
+
+    def abort(self) -> None:
+        """asyncio: end it now; the other side is told."""
+        self._closing = True
+        self._delivery.drop = True
+        self.stream.destroy(self._loop.time())
+        self._send()
+        self._wake()
+
+    def forget(self) -> None:
+        """Answer nobody any more: the socket is gone, or the other side has had its time."""
+        self._table.remove(self)
+        for timer in (self._timer, self._close_timer):
+            if timer is not None:
+                timer.cancel()
+        self._timer = self._close_timer = None
+
+    def _heed_end(self) -> None:
+        stream, delivery = self.stream, self._delivery
+        if self._made and delivery.at_end and not self._told_end:
+            self._told_end = True
+            self._guard(self._eof)
+        if stream.closed:
+            self._finish()
+        elif self._closing and stream.sender.finished and self._close_timer is None:
+            self._close_timer = self._loop.call_later(CLOSE_WAIT, self.abort)
+
+    def _eof(self) -> None:
+        protocol = self._protocol
+        assert isinstance(protocol, asyncio.Protocol | asyncio.BufferedProtocol)
+        if not self._closing and not protocol.eof_received():
+            self.close()
+
+    def _finish(self) -> None:
+        """Tell the protocol, once it has everything that arrived before a friendly end."""
+        cause = self.stream.cause
+        if self._lost or (cause is Cause.FINISHED and self._delivery.waiting):
+            return
+        self._lost = True
+        if self._made and self._protocol is not None:
+            self._loop.call_soon(self._protocol.connection_lost, _error(cause))
+
+
+def _error(cause: Cause | None) -> OSError | None:
+    if cause is Cause.RESET:
+        return ConnectionResetError(errno.ECONNRESET, "the other side gave the stream up")
+    if cause is Cause.TIMED_OUT:
+        return TimeoutError(errno.ETIMEDOUT, "the other side does not answer any more")
+    return None
