@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Callable, Sequence
 
 from holdfast.errors import AddressError
-from holdfast.net.address import Address, parse_address
+from holdfast.net.address import Address
 from holdfast.net.checks.finding import Finding, error, good, note, warning
 from holdfast.net.checks.nat import NatClass, NatReport, classify
 from holdfast.net.checks.probe import Addr, OpenSocket, Prober, open_socket
 from holdfast.net.checks.walk import Walk, look_around
+from holdfast.net.dht_bootstrap import parse_bootstrap, resolve_bootstrap
 
 TCP_SECONDS = 5.0
 """How long a bootstrap node may take to accept a TCP connection."""
@@ -70,22 +70,17 @@ async def _walk(nodes: Sequence[Addr], random: Callable[[int], bytes], opener: O
 
 async def _resolve(texts: Sequence[str]) -> tuple[dict[Addr, str], dict[str, str]]:
     """IPv4 addresses (with the text they come from), and why the others have none."""
-    loop = asyncio.get_running_loop()
     found: dict[Addr, str] = {}
     failures: dict[str, str] = {}
     for text in texts:
         try:
-            host, port = parse_address(text)
-            infos = await loop.getaddrinfo(
-                host, port, family=socket.AF_INET, type=socket.SOCK_DGRAM
-            )
+            numbers, unknown = await resolve_bootstrap(parse_bootstrap([text]))
         except AddressError as problem:
             failures[text] = problem.message
-        except OSError as problem:
-            failures[text] = problem.strerror or str(problem)
-        else:
-            for info in infos[:1]:
-                found[(str(info[4][0]), int(info[4][1]))] = text
+            continue
+        found |= dict.fromkeys(numbers, text)
+        if not numbers:
+            failures[text] = f"the host {', '.join(unknown)} is not known"
     return found, failures
 
 
