@@ -118,13 +118,17 @@ class DhtNode(DhtAsking):
         if not value:
             raise LocalError("A mutable record cannot be empty.")
         record = Mutable.make(key_pair, value, seq)
+        await self.mutable_put_signed(key_pair.public_key, record)
+        return record
+
+    async def mutable_put_signed(self, public_key: bytes, record: Mutable) -> None:
+        """As `mutable_put`, for a record that somebody who cannot be here has signed."""
         machine, storage = self.machine, self.storage
-        put = MutablePut(key_pair.public_key, record)
+        put = MutablePut(public_key, record)
         query = await self._whole(
             lambda walk: operations.put_mutable(machine, storage, put, walk.end)
         )
         self._check_stored(query)
-        return record
 
     async def mutable_get(
         self, public_key: bytes, *, seq: int = 0, latest: bool = True
@@ -139,7 +143,8 @@ class DhtNode(DhtAsking):
         )
         try:
             async for record in records:
-                if best is None or record.seq > best.seq:
+                # Of two with one number the greater counts: everybody ends with the same one.
+                if best is None or (record.seq, record.value) > (best.seq, best.value):
                     best = record
                 if not latest:
                     break

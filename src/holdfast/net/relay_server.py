@@ -58,11 +58,11 @@ class RelayServer:
         """The streams."""
         self.carried = 0
         """Bytes relayed since the start."""
-        self.on_guest: Callable[[bytes, bool], None] = lambda key, here: None
+        self.on_guest: Callable[[bytes, bool], object] = lambda key, here: None
         """Hears ``(key, here)`` when clients come and go."""
-        self.on_record: Callable[[bytes, bytes], None] = lambda key, record: None
+        self.on_record: Callable[[bytes, bytes], object] = lambda key, record: None
         """Gets the records that clients want kept in the DHT."""
-        self.on_topic: Callable[[bytes, bool], None] = lambda topic, announced: None
+        self.on_topic: Callable[[bytes, bool], object] = lambda topic, announced: None
         """Hears when somebody is to be found on a relay topic here, and when nobody any more."""
         self.topics: Topics[Guest] = Topics(self.limits, lambda *news: self.on_topic(*news))
         self._may_use = may_use

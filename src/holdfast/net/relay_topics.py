@@ -15,7 +15,7 @@ class Topics(Generic[Member]):
     """Members of topics with their flags, in the order they joined."""
 
     def __init__(
-        self, limits: RelayLimits, changed: Callable[[bytes, bool], None] | None = None
+        self, limits: RelayLimits, changed: Callable[[bytes, bool], object] | None = None
     ) -> None:
         """``changed(topic, announced)`` hears when somebody is to be found there, or nobody."""
         self._limits = limits

@@ -16,7 +16,7 @@ from holdfast.errors import HoldfastError, UnavailableError
 from holdfast.net.connection import Admit, Connection
 from holdfast.net.relay_client import RelayClient
 from holdfast.net.relay_directory import Directory, find_first
-from holdfast.net.relay_records import LIFETIME, encode_whereabouts, sign_record
+from holdfast.net.relay_records import LIFETIME, make_record
 from holdfast.net.relay_stream import RelayedStream
 from holdfast.net.relay_wire import ASK_RELAYS, Place
 from holdfast.net.websocket_dial import dial_any
@@ -33,7 +33,7 @@ REPUBLISH = LIFETIME / 3
 """Seconds after which the record is published anew."""
 
 Dial = Callable[[str, bytes | None], Awaitable[Connection]]
-Publish = Callable[[bytes], None]
+Publish = Callable[[bytes], object]
 Peers = Callable[[bytes, list[bytes]], None]
 
 
@@ -227,12 +227,12 @@ class Relays:
             return
         self._said, self._said_at = places, now
         self._seq = max(self._seq + 1, int(now * 1000))
-        record = sign_record(self.key_pair, self._seq, encode_whereabouts(now + LIFETIME, places))
+        record = make_record(self.key_pair, places, self._seq, now).encode()
         if self._publish is not None:
-            self._publish(record.encode())
+            self._publish(record)
         else:
             for client in self.holding:
-                client.publish(record.encode())
+                client.publish(record)
 
     async def close(self) -> None:
         """Leave them all."""
