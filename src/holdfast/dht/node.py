@@ -16,6 +16,7 @@ from holdfast.dht.commands import DOWN_HINT, FIND_NODE, PING
 from holdfast.dht.counters import Counters
 from holdfast.dht.guard import Datagram
 from holdfast.dht.ids import node_id, pack, unpack
+from holdfast.dht.joining import Joining
 from holdfast.dht.nat import Address
 from holdfast.dht.packet import HEADER_BYTES, REPLY, REQUEST, Frame, ReplyPacket, decode_reply
 from holdfast.dht.query import CONCURRENCY, Commit, Query
@@ -68,7 +69,13 @@ class Node:
         self._queries: set[Query] = set()
         self.answers = Answers(self)
         self.reach = Reach(self, local, ephemeral=ephemeral, firewalled=firewalled)
+        self.joining = Joining(self)
         self.upkeep = Upkeep(self)
+
+    def start(self) -> None:
+        """Look for the others, and after them from then on."""
+        self.upkeep.start()
+        self.joining.start()
 
     # ---------------------------------------------------------------- the five verbs
 

@@ -146,13 +146,18 @@ class Reach:
             self._checking = True
             _Check(self._node, self, lambda seen: self._judge(seen, firewall_only, finish))
 
-    def ask_back(self, packed: bytes, done: Done) -> None:
-        """Ask a node to answer to our server socket."""
+    @property
+    def is_checking(self) -> bool:
+        """Whether a check is under way."""
+        return self._checking
+
+    def ask_back(self, packed: bytes, done: Done) -> Call:
+        """A request to a node to answer to our server socket, to be launched."""
         node = self._node
         value = self._local[1].to_bytes(2, "little")
         call = node.prepare(packed, node.frame(PING_NAT, internal=True, value=value))
         call.on_done = done
-        node.launch(call)
+        return call
 
     def _judge(self, seen: AddressSampler | None, firewall_only: bool, finish: _Told) -> None:
         self._checking = False
@@ -201,7 +206,7 @@ class _Check:
         self._through = 0
         self._over = False
         for packed in asked:
-            reach.ask_back(packed, self._on_answer)
+            node.launch(reach.ask_back(packed, self._on_answer))
         if not asked:
             done(None)
 

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from holdfast.dht.calls import Call, Reply
-from holdfast.dht.query import Query
 from holdfast.dht.reach import SAMPLE_AGAIN
 from holdfast.dht.table import Contact, K
 
 if TYPE_CHECKING:
     from holdfast.dht.node import Node
     from holdfast.dht.request import Request
-
-_Then: TypeAlias = Callable[[bool], None]
 
 TICK = 5.0
 """Seconds between looks at the table, as in the peers."""
@@ -40,17 +36,12 @@ MOST_DELAY = 10.0
 """Seconds that a delayed ping may ask for."""
 MOST_DELAYED = 256
 """Delayed pings that wait for their time."""
-SLOWEST_RETRY = 8
-"""Looks between attempts to find a bootstrap node, at the most; the first ones come sooner."""
 
 
 class Upkeep:
     """What a node does of its own accord; part of a `Node`."""
 
     def __init__(self, node: Node) -> None:
-        self.bootstrapped = False
-        self.answered = False
-        """Somebody has ever answered."""
         self._node = node
         self._started = False
         self._next_tick = node.now + TICK
@@ -59,65 +50,11 @@ class Upkeep:
         self._refresh = REFRESH_EVERY - node.random(1)[0] % (REFRESH_EVERY // 2)
         self._stable = STABLE
         self._checks = self._swaps = self._hints = 0
-        self._retry = self._until_retry = 1
-        self._walking = self._tried = self._open = False
         self._delayed: list[tuple[float, Request]] = []
 
-    # ---------------------------------------------------------------- first contact
-
     def start(self) -> None:
-        """Look for our own place in the network; "bootstrapped" or "unreachable" follows."""
+        """Begin to look after the table."""
         self._started = True
-        if not self._node.bootstrap and not len(self._node.table):
-            self._finish(True)
-            return
-        self._walk_home(self._after_first_walk, on_reply=self._try_firewall)
-
-    def _walk_home(self, then: _Then, on_reply: Callable[[Reply], None] | None = None) -> None:
-        def done(query: Query) -> None:
-            self._walking = False
-            self.answered = self.answered or query.replies > 0
-            then(query.replies > 0)
-
-        if not self._walking and not self._node.is_busy():
-            self._walking = True
-            self._node.find_node(self._node.table.id, on_reply=on_reply, on_done=done)
-
-    def _try_firewall(self, reply: Reply) -> None:
-        """Have the first who answers write to our server socket.
-
-        Behind a firewall that word never comes, and the walk's end does not wait for it.
-        """
-        if self._tried or not self._node.reach.firewalled:
-            return
-        self._tried = True
-
-        def done(call: Call, pong: Reply | None) -> None:
-            self._open = pong is not None and pong.socket is self._node.server
-
-        self._node.reach.ask_back(reply.packed, done)
-
-    def _after_first_walk(self, answered: bool) -> None:
-        if self._open:
-            self._node.reach.check(firewall_only=True, done=self._with_firewall_known)
-        else:
-            self._finish(answered)
-
-    def _with_firewall_known(self, better: bool) -> None:
-        if better:
-            self._walk_home(self._finish)
-        else:
-            self._finish(True)
-
-    def _once_more(self, better: bool) -> None:
-        if better:
-            self._walk_home(_ignore)
-
-    def _finish(self, answered: bool) -> None:
-        if answered and not self.bootstrapped:
-            self.bootstrapped = True
-            self._retry = 1
-        self._node.tell("bootstrapped" if answered else "unreachable")
 
     # ---------------------------------------------------------------- time
 
@@ -147,29 +84,18 @@ class Upkeep:
     def _look(self) -> None:
         node = self._node
         if not len(node.table) and node.bootstrap:
-            self._try_again()
+            node.joining.try_again()
             return
         if node.reach.adaptive and node.reach.ephemeral:
             self._stable -= 1
             if self._stable <= 0:
                 self._stable = UNSTABLE
-                node.reach.check(firewall_only=False, done=self._once_more)
+                node.reach.check(firewall_only=False, done=node.joining.walk_again)
         if self._ticks % PING_EVERY == 0:
             self._ping_some()
         self._refresh -= 1
         if self._refresh <= 0 or (self._ticks % 64 == 0 and len(node.table) < K):
             self.refresh()
-
-    def _try_again(self) -> None:
-        self._until_retry -= 1
-        if self._until_retry <= 0:
-            self._retry = self._until_retry = min(2 * self._retry, SLOWEST_RETRY)
-            self._walk_home(self._found)
-
-    def _found(self, answered: bool) -> None:
-        if answered and not self.bootstrapped:
-            self._finish(True)
-            self._node.reach.check(firewall_only=True, done=self._once_more)
 
     def _wake(self) -> None:
         """The clock has jumped: all contacts are old, and we may be somewhere else."""
@@ -268,7 +194,3 @@ class Upkeep:
         if seconds <= MOST_DELAY and len(self._delayed) < MOST_DELAYED:
             self._delayed.append((self._node.now + seconds, request))
             self._delayed.sort(key=lambda item: item[0])
-
-
-def _ignore(answered: bool) -> None:
-    """Nobody waits for this walk."""

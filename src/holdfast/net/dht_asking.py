@@ -97,7 +97,7 @@ class DhtAsking(DhtDriver):
         if self.closed:
             return "The DHT node is closed."
         known: int = len(self.machine.table)
-        if self.machine.upkeep.answered:
+        if self.machine.joining.answered:
             if known or self.machine.reach.forced:
                 return f"The DHT answers: {known} of its nodes are known."
             return "The DHT answers, but none of its nodes stays."

@@ -188,7 +188,7 @@ class DhtDriver:
     async def bootstrapped(self) -> bool:
         """Wait for the first walk; whether anybody has answered (`status` says why not)."""
         await asyncio.shield(self._first)
-        return self.machine.upkeep.bootstrapped
+        return self.machine.joining.joined
 
     def walk(self) -> Walk[Any]:
         """A walk that is about to begin; it ends with this node at the latest."""
@@ -266,7 +266,7 @@ class DhtDriver:
     async def _start(self) -> None:
         await self._look_up()
         if not self.closed:
-            self.enter().upkeep.start()
+            self.enter().start()
             self.flush()
 
     async def _look_up(self) -> None:
