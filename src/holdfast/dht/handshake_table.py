@@ -23,13 +23,13 @@ class HandshakeLimits:
 
     pending: int = 256
     """Unfinished handshakes (about 20 KB each, mostly a stream's buffers: 5 MB)."""
-    pending_per_source: int = 8
-    """Of these from one host: one flooder leaves room for others."""
+    pending_per_source: int = 32
+    """Of these from one host: a school behind one address, and room for others beside it."""
     pending_per_key: int = 4
     """Of these by one key: whoever dials again gives up what it began before."""
     lifetime: float = 10.0
     """Seconds until an unfinished handshake is given up: as long as in the peers."""
-    per_source: float = 2.0
+    per_source: float = 16.0
     """New handshakes per second from one host, after a burst of `pending_per_source`."""
     newcomers: float = 400.0
     """New handshakes per second from hosts that have not asked lately: 16 % of a processor."""
