@@ -61,6 +61,8 @@ class Swarm:
         self.peers = peers
         self.book = book if book is not None else AddressBook()
         self.trace = Trace()
+        self.on_found: Callable[[bytes, bytes], object] = lambda topic, key: None
+        """Hears ``(topic, public key)`` of everybody who may have what a topic stands for."""
         self.dht = SwarmDht(dht, peers) if dht is not None else None
         self.finders = list(finders)
         self._loop = asyncio.get_running_loop()
@@ -149,6 +151,8 @@ class Swarm:
         """Somebody may have a topic: for finders, and for addresses from elsewhere."""
         now = self._clock()
         news = self.crowd.found(candidate, topic, now)
+        if candidate.public_key in self.crowd.known:
+            self.on_found(topic, candidate.public_key)
         peer = self.crowd.known.get(candidate.public_key)
         open_now = self.peers.get(candidate.public_key)
         if peer is not None and open_now is not None:
