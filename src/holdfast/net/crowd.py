@@ -29,6 +29,7 @@ class Crowd:
         self._own_key = own_key
         self._random = random
         self._rings: dict[bytes, Ring] = {}
+        self._members: dict[bytes, dict[bytes, Known]] = {}
         self._dialling = 0
         self._open: set[bytes] = set()
 
@@ -37,11 +38,12 @@ class Crowd:
     def join(self, topic: bytes) -> None:
         """Peers of this topic are of interest."""
         self._rings.setdefault(topic, Ring(topic, self._own_key))
+        self._members.setdefault(topic, {})
 
     def leave(self, topic: bytes) -> None:
         """They are not any more; connections stay."""
         self._rings.pop(topic, None)
-        for peer in self.peers_of(topic):
+        for peer in self._members.pop(topic, {}).values():
             peer.topics.discard(topic)
             self._forget_maybe(peer)
 
@@ -72,6 +74,7 @@ class Crowd:
         news = topic not in peer.topics
         news |= peer.learn(candidate)
         peer.topics.add(topic)
+        self._members[topic][key] = peer
         if peer.state == "open" or peer.backoff.attempts <= 1:
             ring.add(key)
         if peer.state == "idle" and peer.due is None and peer.backoff.renew(now):
@@ -81,9 +84,9 @@ class Crowd:
 
     def _make_room(self, topic: bytes) -> None:
         """Forget the least promising peer when there are as many as may be."""
-        sharing = self.peers_of(topic)
+        sharing = self._members[topic]
         if len(sharing) >= self.limits.max_known_per_topic:
-            self._forget_one(sharing)
+            self._forget_one(sharing.values())
         elif len(self.known) >= self.limits.max_known + len(self._open):
             self._forget_one(self.known.values())
 
@@ -93,6 +96,8 @@ class Crowd:
             return
         worst = max(idle, key=lambda peer: (peer.due is None, not peer.backoff.proven))
         self._leave_rings(worst.key)
+        for topic in worst.topics:
+            del self._members[topic][worst.key]
         worst.topics.clear()
         self._forget_maybe(worst)
 
@@ -176,19 +181,18 @@ class Crowd:
         room = self.limits.parallel - self._dialling
         if room <= 0:
             return []
+        spare = self.limits.max_peers - len(self._open) - self._dialling
+        kept = self._neighbours()
         due = [
             peer
             for peer in self.known.values()
             if peer.state == "idle"
             and peer.due is not None
             and peer.due <= now
+            and (spare > 0 or peer.asked_for or peer.key in kept)
             and not self.bans.banned(peer.key, now)
         ]
-        if not due:
-            return []
-        kept = self._neighbours()
         due.sort(key=lambda peer: self._rank(peer, kept))
-        spare = self.limits.max_peers - len(self._open) - self._dialling
         chosen: list[Known] = []
         for peer in due:
             if len(chosen) >= room:
@@ -253,13 +257,8 @@ class Crowd:
 
     def peers_of(self, topic: bytes) -> list[Known]:
         """Who was found for a topic."""
-        return [peer for peer in self.known.values() if topic in peer.topics]
+        return list(self._members.get(topic, {}).values())
 
     def connected(self, topic: bytes) -> int:
         """How many of them are connected."""
-        return sum(peer.state == "open" for peer in self.peers_of(topic))
-
-    @property
-    def opened_keys(self) -> Iterable[bytes]:
-        """Everybody who is connected."""
-        return self._open
+        return sum(peer.state == "open" for peer in self._members.get(topic, {}).values())
