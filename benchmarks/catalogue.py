@@ -25,13 +25,18 @@ class Size:
 
 @dataclass(frozen=True)
 class Run:
-    """One measurement: a script in both languages, in one process or as a source and a reader."""
+    """One measurement: a script in both languages, in one process or in several, one after another.
+
+    A role ``js:NAME`` is JavaScript's on both sides: the same surroundings for both.
+    """
 
     name: str
     script: str
     roles: tuple[str, ...]
     params: Mapping[str, object]
     sizes: Mapping[str, Size] = field(default_factory=dict)
+    grows: bool = True
+    """Whether a tenth of the size says how cost grows."""
 
     def arguments(self, size: str, tenths: int = 10) -> dict[str, object]:
         """The job's arguments at a size."""
@@ -69,6 +74,11 @@ def _drive(
     return Run(name, "drive", roles, params, {k: v for k, v in sizes.items() if v is not None})
 
 
+def _dht(name: str, nodes: Size, network: str = "") -> Run:
+    roles = (f"{network}testnet", "server", "client")
+    return Run(name, "dht", roles, {}, {"nodes": nodes, "rounds": Size(20, 3)}, grows=False)
+
+
 BIG = Size(256 * MIB, 16 * MIB)
 FILES = Size(2000, 200)
 KEYS = Size(100_000, 5_000)
@@ -80,6 +90,18 @@ APPEND_SINGLE = _append("append-100-single", 100, Size(20_000, 1_000), 1)
 APPEND_1000 = _append("append-100-b1000", 100, Size(100_000, 10_000), 1000)
 REPLICATE_64K = _replicate("replicate-64k-tcp", 65536, Size(4096, 256))
 REPLICATE_100 = _replicate("replicate-100b-tcp", 100, Size(100_000, 5_000))
+REPLICATE_UDX = Run(
+    "replicate-64k-udx",
+    "replicate_udx",
+    ("testnet", "source", "reader"),
+    {"size": 65536, "nodes": 4},
+    {"count": Size(4096, 128)},
+)
+DHT_20 = _dht("dht-20", Size(20, 8))
+DHT_100 = _dht("dht-100", Size(100, 20))
+# Both clients in the same network of JavaScript nodes: what asking costs, whoever answers.
+DHT_20_JS = _dht("dht-20-js", Size(20, 8), "js:")
+DHT_100_JS = _dht("dht-100-js", Size(100, 20), "js:")
 BEE = Run("bee", "bee", ("solo",), {}, {"count": KEYS, "gets": Size(10_000, 500)})
 BEE_REMOTE = Run("bee-remote", "bee", ("source", "reader"), {"gets": 500}, {"count": KEYS})
 PUT_BIG = _drive("drive-put-256m", ("put",), BIG, None, what="big")
@@ -108,6 +130,13 @@ ROWS: tuple[Row, ...] = (
     Row("drive-download", DOWNLOAD, "mbPerSecond", MB, 4, Limits.transfer),
     Row("drive-range-cold", RANGE, "coldMs", MS, 2, Limits.round_trip, True),
     Row("drive-range-warm", RANGE, "warmMs", MS, 2, Limits.round_trip, True),
+    Row("replicate-64k-udx", REPLICATE_UDX, "mbPerSecond", MB, 1.5, Limits.transfer),
+    Row("dht-lookup-20", DHT_20, "lookupMs", MS, 1, Limits.round_trip, True),
+    Row("dht-connect", DHT_20, "connectMs", MS, 1, Limits.round_trip, True),
+    Row("dht-lookup-100", DHT_100, "lookupMs", MS, 1, Limits.round_trip, True),
+    Row("dht-lookup-20-js", DHT_20_JS, "lookupMs", MS, 1, Limits.round_trip, True),
+    Row("dht-connect-js", DHT_20_JS, "connectMs", MS, 1, Limits.round_trip, True),
+    Row("dht-lookup-100-js", DHT_100_JS, "lookupMs", MS, 1, Limits.round_trip, True),
 )
 
 PEAK_MEMORY = "peak-memory"  # derived from every other row: the worst of them

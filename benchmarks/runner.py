@@ -12,6 +12,8 @@ from benchmarks.catalogue import Run
 from benchmarks.worker import SIDES, Worker
 
 TIME_LIMIT = 300.0  # seconds for one process: several times what the slowest job takes alone
+SHARED = "js:"
+"""Before a role that JavaScript plays on both sides."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +40,15 @@ async def sample(side: str, run: Run, arguments: dict[str, Any], scratch: Path) 
     async with AsyncExitStack() as stack:
         workers = []
         for role in run.roles:
-            worker = Worker(side, run.script, scratch, {**arguments, **handed, "role": role})
+            shared, name = role.startswith(SHARED), role.removeprefix(SHARED)
+            given = {**arguments, **handed, "role": name}
+            worker = Worker("peer" if shared else side, run.script, scratch, given)
             workers.append(await stack.enter_async_context(worker))
             handed = await worker.result(TIME_LIMIT)
-        return Sample(handed, max(worker.peak_mib() for worker in workers))
+        mine = [
+            w for w, role in zip(workers, run.roles, strict=True) if not role.startswith(SHARED)
+        ]
+        return Sample(handed, max(worker.peak_mib() for worker in mine))
 
 
 async def measure(
@@ -61,7 +68,7 @@ async def measure(
         for side in SIDES if number % 2 == 0 else SIDES[::-1]:
             progress(f"{run.name}: {side}, {number + 1} of {pairs}")
             getattr(samples, side).append(await sample(side, run, arguments, scratch))
-    if growth:
+    if growth and run.grows:
         progress(f"{run.name}: a tenth of the size")
         tenth = {**shared, **run.arguments(size, tenths=1)}
         samples.tenth = await sample("holdfast", run, tenth, scratch)

@@ -1,0 +1,83 @@
+"""A network of `nodes` in one process, a server in a second; a third measures with fresh clients.
+
+Of `rounds` clients: the median time of bootstrapping, of a whole lookup, of finding a peer by key
+and connecting, of one echo over it, and of small values put and got.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from benchmarks.jobs.bare import Times, run_bare
+from holdfast.crypto import key_pair
+from holdfast.net.connection import Connection
+from holdfast.net.dht_node import DhtNode
+from holdfast.net.services import ping, serve_ping
+
+_kept: list[object] = []
+
+
+async def make(arguments: dict[str, Any]) -> DhtNode:
+    """A client: nobody is to keep it in mind."""
+    bootstrap = [(each["host"], each["port"]) for each in arguments["bootstrap"]]
+    return await DhtNode.open(host="127.0.0.1", bootstrap=bootstrap)
+
+
+async def testnet(arguments: dict[str, Any]) -> dict[str, Any]:
+    first: list[tuple[str, int]] = []
+    for _ in range(arguments["nodes"]):
+        node = await DhtNode.open(host="127.0.0.1", bootstrap=first, ephemeral=False)
+        await node.bootstrapped()
+        first = first or [(node.host, node.port)]
+        _kept.append(node)
+    return {"bootstrap": [{"host": host, "port": port} for host, port in first]}
+
+
+async def server(arguments: dict[str, Any]) -> dict[str, Any]:
+    from holdfast.net.dht_server import DhtServer
+
+    node = await make(arguments)
+    await node.bootstrapped()
+    pair, topic = key_pair(), os.urandom(32)
+    listening = await DhtServer.listen(node, pair, serve_ping)
+    await node.announce(topic, pair, listening.relay_addresses)
+    _kept.extend([node, listening])
+    key, wanted = pair.public_key.hex(), topic.hex()
+    return {"bootstrap": arguments["bootstrap"], "key": key, "topic": wanted}
+
+
+async def client(arguments: dict[str, Any]) -> dict[str, Any]:
+    times = Times()
+    for _ in range(arguments["rounds"]):
+        await _round(arguments, times)
+    return times.medians()
+
+
+async def _round(arguments: dict[str, Any], times: Times) -> None:
+    node = await make(arguments)
+    await times.of("bootstrapMs", node.bootstrapped())
+    if not await times.of("lookupMs", _lookup(node, bytes.fromhex(arguments["topic"]))):
+        raise RuntimeError("the topic was not found")
+    connection = await times.of("connectMs", _connect(node, bytes.fromhex(arguments["key"])))
+    await times.of("echoMs", ping(connection))
+    connection.close()
+    value = os.urandom(200)
+    target = await times.of("putMs", node.immutable_put(value))
+    if await times.of("getMs", node.immutable_get(target)) != value:
+        raise RuntimeError("the value was not found")
+    await node.close()
+
+
+async def _lookup(node: DhtNode, topic: bytes) -> int:
+    return sum([len(found.peers) async for found in node.lookup(topic)])
+
+
+async def _connect(node: DhtNode, key: bytes) -> Connection:
+    from holdfast.net.dht_connect import dht_connect
+
+    return await dht_connect(node, key, key_pair())
+
+
+if __name__ == "__main__":
+    run_bare({"testnet": testnet, "server": server, "client": client})
