@@ -41,6 +41,11 @@ class Inbox:
         return max(0, self.limit - self.waiting)
 
     @property
+    def kept_bytes(self) -> int:
+        """Bytes that arrived early, and what keeping them costs."""
+        return self._ahead_bytes
+
+    @property
     def full(self) -> bool:
         """Whether the other side has sent far more than it may.
 

@@ -13,14 +13,15 @@ from holdfast.udx.outbox import Outbox
 from holdfast.udx.pacer import Pacer
 from holdfast.udx.packet import DATA, END, HEADER_BYTES, MAGIC, VERSION
 from holdfast.udx.rate import Moment
-from holdfast.udx.rtt import MAX_RTO
 
 IPV4_BYTES, IPV6_BYTES = 20 + 8, 40 + 8
 """What IP and UDP put in front of our header."""
 MAX_TIMEOUTS = 6
-"""Timeouts in a row that a stream survives (as in libudx): with doubling, 91 seconds of silence."""
-FAREWELL_TIMEOUTS = 3
-"""The same, when only our end is not acked and the other side has ended: it has left already."""
+"""Timeouts in a row that a stream survives (as in libudx)..."""
+MAX_SILENCE = 90.0
+"""... and seconds: a minute without network is survived too, which in libudx it is not."""
+MAX_WAIT = 10.0
+"""Seconds between two tries at the most, so that some tries follow such a minute."""
 TAIL_MIN = 0.01
 """Seconds before the tail is probed, at the least: the other side's loop may be busy."""
 LARGE_LOST = 16
@@ -49,6 +50,7 @@ class Sender:
         self.end_sent = False
         """Whether the end has a number."""
         self._window_of = (-1, -1)
+        self._progress_at = now
         self._pacer = Pacer(now)
         self._recover_until = seq
         self._large_lost = 0
@@ -82,7 +84,8 @@ class Sender:
     @property
     def only_end_left(self) -> bool:
         """Whether nothing but the end is not acked."""
-        return self.end_sent and self.flight.next_seq - self.flight.una <= 1
+        last = self.flight.packets.get(self.flight.una)
+        return last is not None and last.kind == END
 
     @property
     def _end_waits(self) -> bool:
@@ -111,6 +114,7 @@ class Sender:
         if sample is None:
             return
         self.timeouts = 0
+        self._progress_at = now
         self._heed_sizes(now)
         lost = self._detect(now)
         self._arm(now)
@@ -160,8 +164,8 @@ class Sender:
         if flight.empty:
             self._look_at = _NEVER
             return
-        wait = min(MAX_RTO, flight.rtt.timeout * 2**self.timeouts)
-        self._resend_at = now + wait
+        usual = flight.rtt.timeout
+        self._resend_at = now + max(usual, min(MAX_WAIT, usual * 2**self.timeouts))
         if not self._recovering and not self.timeouts and self._tail_probed < flight.una:
             smoothed = flight.rtt.smoothed
             self._tail_at = now + (max(TAIL_MIN, 2 * smoothed) if smoothed else 1.0)
@@ -183,7 +187,7 @@ class Sender:
     def _on_timeout(self, now: float) -> None:
         flight = self.flight
         self.timeouts += 1
-        if self.timeouts > MAX_TIMEOUTS:
+        if self.timeouts > MAX_TIMEOUTS and now - self._progress_at > MAX_SILENCE:
             self.dead = True
             self._resend_at = _NEVER
             return
@@ -214,6 +218,8 @@ class Sender:
         flight = self.flight
         if flight.empty and not self.outbox.size and not self._end_waits:
             return False
+        if flight.empty:
+            self._progress_at = now
         moment = flight.meter.moment(now, flight.in_flight)
         if not flight.in_flight:
             self.control.on_idle_start(now)

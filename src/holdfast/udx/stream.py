@@ -46,11 +46,12 @@ from holdfast.udx.packet import (
     ranges_of,
     unwrap,
 )
-from holdfast.udx.rtt import MAX_RTO
-from holdfast.udx.sender import FAREWELL_TIMEOUTS, IPV4_BYTES, MAX_TIMEOUTS, Sender
+from holdfast.udx.sender import IPV4_BYTES, MAX_WAIT, Sender
 
-LINGER = 4.0
-"""Seconds that a closed stream answers late packets: two timeouts of libudx (1 s, then 2 s)."""
+LINGER = 8.0
+"""Seconds that a closed stream answers late packets: three timeouts (1, 2 and 4 s)."""
+MAX_UNHEARD = 12
+"""Heartbeats without an answer that a stream survives: a minute and a half when it has to write."""
 MAX_MESSAGES = 256
 """Messages kept for a reader that does not look: they are unreliable anyway."""
 MAX_MESSAGE = 1152
@@ -362,10 +363,11 @@ class Stream:
             self._beat_at = now + self._beat_wait()
         sender = self.sender
         sender.on_deadline(now)
-        if sender.only_end_left and self.inbox.ended and sender.timeouts >= FAREWELL_TIMEOUTS:
-            self._close(Cause.FINISHED, now)
-        elif sender.dead or self._unheard > MAX_TIMEOUTS:
-            self._close(Cause.TIMED_OUT, now)
+        if sender.dead or self._unheard > MAX_UNHEARD:
+            # Once the other side has ended and only our end is not acked, it has probably left with
+            # the ack that got lost; it has not if the network is down, so this takes as long.
+            done = self.inbox.ended and sender.only_end_left
+            self._close(Cause.FINISHED if done else Cause.TIMED_OUT, now)
 
     def _keep_alive_from(self, now: float) -> None:
         self._beat_at = now + self.keep_alive if self.keep_alive else _NEVER
@@ -380,7 +382,7 @@ class Stream:
 
     def _beat_wait(self) -> float:
         if self.sender.blocked:
-            return min(MAX_RTO, self.sender.flight.rtt.timeout * float(2**self._unheard))
+            return min(MAX_WAIT, self.sender.flight.rtt.timeout * float(2**self._unheard))
         return self.keep_alive or _NEVER
 
     # -- the end --------------------------------------------------------------------------------
