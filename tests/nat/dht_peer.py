@@ -11,14 +11,15 @@ from typing import Any
 from holdfast.crypto import key_pair
 from holdfast.errors import HoldfastError
 from holdfast.net import Connection
-from holdfast.net.dht_connect import dht_connect
 from holdfast.net.dht_node import DhtNode
-from holdfast.net.dht_server import DhtServer
 
 TRIES = 3
 """Of a pair whose hole could not be punched: after many probes a node rests."""
 REST = 21.0
 """Seconds: a little more than that rest."""
+
+FOR_GOOD = ("knows this peer", "change ports all the time")
+"""What is said where another try would not help."""
 
 
 def say(**line: Any) -> None:
@@ -38,6 +39,8 @@ async def public_node(host: str, port: str, *bootstrap: str) -> None:
 
 async def serve(bootstrap: str) -> None:
     """Take connections, and leave them open."""
+    from holdfast.net.dht_server import DhtServer
+
     node = await DhtNode.open(bootstrap=[bootstrap])
     await node.bootstrapped()
     keys, kept = key_pair(), list[Connection]()
@@ -56,6 +59,8 @@ async def call(bootstrap: str, *servers: str) -> None:
 
 
 async def _reach(node: DhtNode, server: bytes) -> None:
+    from holdfast.net.dht_connect import dht_connect
+
     loop = asyncio.get_running_loop()
     errors: list[str] = []
     route = ""
@@ -64,10 +69,10 @@ async def _reach(node: DhtNode, server: bytes) -> None:
         try:
             connection = await dht_connect(node, server, key_pair())
             route = connection.route
-            await connection.close()
+            connection.close()
         except HoldfastError as failure:
             errors.append(f"{failure.code}: {failure.message}")
-        if route or len(errors) == TRIES or "punch" not in errors[-1]:
+        if route or len(errors) == TRIES or any(words in errors[-1] for words in FOR_GOOD):
             break
         await asyncio.sleep(REST)
     say(

@@ -15,6 +15,9 @@ from tests.nat.probes import classify, reaches
 from tests.support.netlab import TIERS, Host, Lab, Tier
 from tests.support.netlab_space import FOLDER, PREFIX, remove_leftovers, require_tools
 
+_MTU_DISCOVER = 10  # linux/in.h
+_MAY_SPLIT, _NEVER_SPLIT = 0, 2
+
 
 @pytest.mark.parametrize("tier", TIERS)
 def test_a_site_is_of_its_tier(lab: Lab, tier: Tier) -> None:
@@ -98,10 +101,25 @@ def test_a_bad_link_reorders_without_losing(lab: Lab) -> None:
     assert sorted(arrived) == list(range(200))
 
 
-def test_large_packets_vanish_in_a_black_hole(lab: Lab) -> None:
+def test_large_packets_are_split_where_they_may_be(lab: Lab) -> None:
     server, far = lab.host("server"), lab.host("far", bad=True)
     assert far.bad is not None
     far.bad.shape(mtu=1280)
+    with far.udp() as here, server.udp(4000) as there:
+        here.setsockopt(socket.IPPROTO_IP, _MTU_DISCOVER, _NEVER_SPLIT)
+        here.sendto(b"x" * 1300, (server.address, 4000))
+        here.setsockopt(socket.IPPROTO_IP, _MTU_DISCOVER, _MAY_SPLIT)
+        content = os.urandom(1400)
+        here.sendto(content, (server.address, 4000))
+        assert there.recvfrom(2000)[0] == content
+    out, _ = far.bad.counts()
+    assert out.too_large == 1
+
+
+def test_large_packets_vanish_in_a_black_hole(lab: Lab) -> None:
+    server, far = lab.host("server"), lab.host("far", bad=True)
+    assert far.bad is not None
+    far.bad.shape(hole=1280)
     with far.udp() as here, server.udp(4000) as there:
         here.sendto(b"x" * 1300, (server.address, 4000))
         here.sendto(b"x" * 1200, (server.address, 4000))

@@ -19,6 +19,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+_DONT_FRAGMENT, _MORE = 0x40, 0x20
 _BATCH = 64
 """Packets taken from one side before the other side and the clock are looked at again."""
 
@@ -41,7 +42,9 @@ class Shape:
     queue: float = 0.1
     "Seconds of traffic that wait at a narrow link before packets are dropped."
     mtu: int = 0
-    "Larger packets vanish without any ICMP; 0 lets all pass."
+    "As of a router that sends no ICMP: larger packets are split, or vanish if they may not be."
+    hole: int = 0
+    "Packets larger than this vanish, whatever they allow."
 
 
 @dataclass
@@ -107,6 +110,13 @@ class Emulator:
     def _send(self, way: Way, packet: bytes, now: float) -> None:
         shape, counts, chance = way.shape, way.counts, self._random.random
         if shape.mtu and len(packet) > shape.mtu:
+            if packet[0] >> 4 != 4 or packet[6] & _DONT_FRAGMENT:
+                counts.too_large += 1
+            else:
+                for piece in fragments(packet, shape.mtu):
+                    self._send(way, piece, now)
+            return
+        if shape.hole and len(packet) > shape.hole:
             counts.too_large += 1
             return
         if now < self._cut_until or (shape.loss and chance() < shape.loss):
@@ -170,6 +180,33 @@ class Emulator:
             if limit <= passed:
                 _print({"id": number, "counts": [vars(way.counts) for way in self._ways]})
         self._waiting = still
+
+
+def fragments(packet: bytes, mtu: int) -> list[bytes]:
+    """An IPv4 packet in pieces of at most ``mtu`` bytes."""
+    head = (packet[0] & 15) * 4
+    body, most = packet[head:], (mtu - head) // 8 * 8
+    first = int.from_bytes(packet[6:8], "big")
+    pieces = []
+    for start in range(0, len(body), most):
+        piece = body[start : start + most]
+        place = first + start // 8
+        if start + most < len(body):
+            place |= _MORE << 8
+        header = bytearray(packet[:head])
+        header[2:4] = (head + len(piece)).to_bytes(2, "big")
+        header[6:8] = place.to_bytes(2, "big")
+        header[10:12] = b"\0\0"
+        header[10:12] = _checksum(header).to_bytes(2, "big")
+        pieces.append(bytes(header) + piece)
+    return pieces
+
+
+def _checksum(header: bytes | bytearray) -> int:
+    total = sum(int.from_bytes(header[at : at + 2], "big") for at in range(0, len(header), 2))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
 
 
 def _print(answer: dict[str, Any]) -> None:
