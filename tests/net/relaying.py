@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -22,7 +22,7 @@ from holdfast.net.relays import Relays
 from holdfast.net.websocket_dial import listen_websocket
 from tests.net.loopback import Arrivals
 
-RELAY, ALICE, BOB, CAROL = (key_pair(bytes([n]) * 32) for n in range(1, 5))
+RELAY, ALICE, BOB, CAROL, DAVE = (key_pair(bytes([n]) * 32) for n in range(1, 6))
 
 
 class Relay:
@@ -133,7 +133,8 @@ async def linked(
 class Sink(asyncio.Protocol):
     """Counts what comes."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, stays: bool = False) -> None:
+        self.stays = stays
         self.data = bytearray()
         self.ended = asyncio.Event()
         self.eof = asyncio.Event()
@@ -150,7 +151,7 @@ class Sink(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         self.eof.set()
-        return False
+        return self.stays
 
     def connection_lost(self, error: Exception | None) -> None:
         self.error = error
@@ -166,3 +167,10 @@ class Sink(asyncio.Protocol):
 def small(**limits: Any) -> RelayLimits:
     """A relay with some limits of its own."""
     return RelayLimits(**limits)
+
+
+async def eventually(ask: Callable[[], Awaitable[object]]) -> None:
+    """Ask over the network until the answer is not empty."""
+    async with asyncio.timeout(20):
+        while not await ask():  # noqa: ASYNC110 - an answer of others, no event
+            await asyncio.sleep(0.01)

@@ -195,7 +195,10 @@ class Connection(asyncio.BufferedProtocol):
         outgoing.finish()
         # A socket closed while data still comes in would reset the connection, and the other side
         # would lose what it has not read yet: half-close, and let it close first.
-        transport.write_eof()
+        try:
+            transport.write_eof()
+        except OSError:  # the other side has reset it, and asyncio has not told us yet
+            transport.abort()
         self._loop.call_later(LINGER, transport.abort)
         self._end(reason)
 

@@ -12,8 +12,10 @@ from holdfast.net.relay_client import RelayClient
 from holdfast.net.relay_wire import ANNOUNCE, ASK_TOPIC, LOOKUP, relay_topic
 from holdfast.net.relays import Relays
 
-SEARCH_PAUSE = 600.0
-"""Seconds between searches for other relays of a topic (the pause of a DHT refresh)."""
+FIRST_PAUSE = 5.0
+"""Seconds until other relays of a topic are searched for again; doubles with each search."""
+LONGEST_PAUSE = 600.0
+"""Seconds between two searches at most (the pause of a DHT refresh)."""
 MAX_RELAYS = 4
 """Relays joined for one topic beside our own: more of them hardly know more peers."""
 
@@ -23,9 +25,9 @@ log = logging.getLogger(__name__)
 class RelayFinder:
     """A `Finder` that asks relays. Topics are hashed: a relay can match them, not use them."""
 
-    def __init__(self, relays: Relays, *, search_pause: float = SEARCH_PAUSE) -> None:
+    def __init__(self, relays: Relays, *, first_pause: float = FIRST_PAUSE) -> None:
         self._relays = relays
-        self._pause = search_pause
+        self._first_pause = first_pause
         self._announced: set[bytes] = set()
         self._sought: dict[bytes, list[Found]] = {}
         self._joined: dict[bytes, dict[RelayClient, None]] = {}
@@ -99,9 +101,8 @@ class RelayFinder:
             self._joined.pop(topic, None)
 
     def _arrived(self, client: RelayClient) -> None:
-        if client in self._relays.holding:
-            for topic in {*self._announced, *self._sought}:
-                client.join(topic, self._flags(topic))
+        for topic in {*self._announced, *self._sought}:
+            client.join(topic, self._flags(topic))
 
     def _peers(self, topic: bytes, keys: list[bytes]) -> None:
         for key in keys:
@@ -111,15 +112,20 @@ class RelayFinder:
 
     async def _search(self, topic: bytes) -> None:
         """Look for relays where the topic is announced, and join it there."""
+        pause = self._first_pause
         while True:
-            for place in await self._relays.find(ASK_TOPIC, topic):
-                if len(self._joined.get(topic, ())) >= MAX_RELAYS:
-                    break
-                try:
-                    client = await self._relays.reach(place)
-                except UnavailableError as error:
-                    log.info("a relay of a topic cannot be used: %s", error)
-                    continue
-                self._joined.setdefault(topic, {})[client] = None
-                client.join(topic, self._flags(topic))
-            await asyncio.sleep(self._pause)
+            await self._search_once(topic)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    async def _search_once(self, topic: bytes) -> None:
+        for place in await self._relays.find(ASK_TOPIC, topic):
+            if len(self._joined.get(topic, ())) >= MAX_RELAYS:
+                return
+            try:
+                client = await self._relays.reach(place)
+            except UnavailableError as error:
+                log.info("a relay of a topic cannot be used: %s", error)
+                continue
+            self._joined.setdefault(topic, {})[client] = None
+            client.join(topic, self._flags(topic))

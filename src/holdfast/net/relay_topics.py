@@ -73,7 +73,7 @@ class Topics(Generic[Member]):
             return []
         found = []
         for member in reversed(members):
-            if members[member] & ANNOUNCE and member is not seeker:
+            if members[member] & ANNOUNCE and member != seeker:
                 found.append(member)
                 if len(found) == self._limits.peers_told:
                     break
@@ -84,7 +84,7 @@ class Topics(Generic[Member]):
         members = self._topics.get(topic, {})
         if members.get(announced, 0) & ANNOUNCE:
             for member, flags in members.items():
-                if flags & LOOKUP and member is not announced:
+                if flags & LOOKUP and member != announced:
                     yield member
 
     def _tell(self, topic: bytes, before: bool) -> None:

@@ -161,7 +161,7 @@ class Relays:
         self._watchers.append(callback)
 
     def on_arrival(self, callback: Callable[[RelayClient], None]) -> None:
-        """Call back with each relay that is reached, or reached anew."""
+        """Call back with each relay that begins to hold us, or does so anew."""
         self._arrivals.append(callback)
 
     def _peers(self, topic: bytes, keys: list[bytes]) -> None:
@@ -169,10 +169,13 @@ class Relays:
             watcher(topic, keys)
 
     def _changed(self, client: RelayClient) -> None:
-        if client.connected:
-            for callback in self._arrivals:
-                callback(client)
+        if client.connected and client in self._kept:
+            self._arrived(client)
         self._stirred.set()
+
+    def _arrived(self, client: RelayClient) -> None:
+        for callback in self._arrivals:
+            callback(client)
 
     def _incoming(self, stream: RelayedStream) -> None:
         """Somebody opens a stream to us; who it is, the handshake inside proves."""
@@ -216,6 +219,7 @@ class Relays:
             except UnavailableError:
                 continue
             self._kept[client] = None
+            self._arrived(client)
 
     def _say(self) -> None:
         """Publish which relays hold us, when that has changed or is about to expire."""
