@@ -14,11 +14,11 @@ from holdfast.dht.commands import (
     UNKNOWN_COMMAND,
 )
 from holdfast.dht.guard import AMPLIFICATION, Datagram, Guard
-from holdfast.dht.ids import is_sendable, key_of, node_id, pack
+from holdfast.dht.ids import is_sendable, node_id, pack
+from holdfast.dht.ipv4 import ADDRESS_BYTES
 from holdfast.dht.nat import Address
 from holdfast.dht.packet import Frame, decode_request, encode_reply
 from holdfast.dht.request import Request
-from holdfast.dht.table import Contact, K
 from holdfast.dht.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -93,9 +93,9 @@ class Answers:
         """Send the answer to a request, or hold it back until its receiver is known to be there."""
         node = self._node
         host, target, packed_to = to[0], request.target, pack(to)
-        closer: list[Contact] = []
+        closer = b""
         if closer_nodes and target is not None:
-            closer = node.table.closest(key_of(target), K)
+            closer = node.table.closest_packed(target)
         id32 = node.reach.id_for(request.to_packed) if socket is node.server else None
         given = self._tokens.token(host, node.now) if token else None
         data = encode_reply(
@@ -103,7 +103,7 @@ class Answers:
             packed_to,
             id32=id32,
             token=given,
-            closer=b"".join([each.packed for each in closer]),
+            closer=closer,
             error=error,
             value=value,
         )
@@ -111,7 +111,7 @@ class Answers:
         if over <= 0 or request.proved or self.guard.is_proved(host, node.now):
             node.put(data, to, socket)
             return
-        fit = len(closer) - -(-(over + PROBE_BYTES) // 6)
+        fit = len(closer) // ADDRESS_BYTES - -(-(over + PROBE_BYTES) // ADDRESS_BYTES)
         if fit < FEWEST_CLOSER:
             self._hold(Datagram(data, to, socket), request)
             return
@@ -120,7 +120,7 @@ class Answers:
             packed_to,
             id32=id32,
             token=given,
-            closer=b"".join([each.packed for each in closer[:fit]]),
+            closer=closer[: fit * ADDRESS_BYTES],
             error=error,
             value=value,
         )

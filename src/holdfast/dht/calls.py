@@ -23,6 +23,7 @@ MOST_CALLS = 4096
 """Requests that wait, sent or not; a hundred queries need 1000."""
 
 _TIDS = 1 << 16
+_NEVER = float("inf")
 
 
 class Reply:
@@ -71,6 +72,7 @@ class Call:
         "alive",
         "data",
         "depth",
+        "lates",
         "on_done",
         "on_slow",
         "packed",
@@ -78,7 +80,6 @@ class Call:
         "sends",
         "sends_left",
         "sent_at",
-        "slow",
         "socket",
         "tid",
         "ttl",
@@ -97,8 +98,8 @@ class Call:
         self.sends = 0
         self.sends_left = SENDS
         self.sent_at = 0.0
-        self.slow = False
-        """It has been waited for longer than is usual."""
+        self.lates = 0
+        """How often it was waited for longer than is usual."""
         self.alive = True
         self.depth = 0
 
@@ -126,6 +127,8 @@ class Calls:
         self._waiting: deque[Call] = deque()
         self._fresh = 0
         self._rtt = self._spread = 0.0
+        self.soonest = _NEVER
+        """A time before which `on_deadline` has nothing to do."""
         self.total = self.answered = self.timed_out = self.resent = 0
 
     def __len__(self) -> int:
@@ -172,12 +175,13 @@ class Calls:
             self._drop(call)
             self._next(now)
 
-    def deadline(self) -> float | None:
+    def deadline(self) -> float:
         """When `on_deadline` has something to do."""
         timers = self._timers
         while timers and not timers[0][2].alive:
             heappop(timers)
-        return timers[0][0] if timers else None
+        self.soonest = timers[0][0] if timers else _NEVER
+        return self.soonest
 
     def on_deadline(self, now: float) -> None:
         """Send again what is due, and give up what was sent often enough."""
@@ -188,11 +192,11 @@ class Calls:
                 self._late(call, now)
 
     def _late(self, call: Call, now: float) -> None:
-        if not call.slow:
-            call.slow = True
+        call.lates += 1
+        if call.lates == 1:
             self._fresh -= 1
-            if call.on_slow is not None:
-                call.on_slow(call)
+        if call.on_slow is not None:
+            call.on_slow(call)
         if not call.alive:
             pass
         elif call.sends_left > 0:
@@ -212,7 +216,10 @@ class Calls:
         call.sends_left -= 1
         call.sent_at = now
         self._order += 1
-        heappush(self._timers, (now + self._patience(call), self._order, call))
+        due = now + self._patience(call)
+        heappush(self._timers, (due, self._order, call))
+        if due < self.soonest:
+            self.soonest = due
         self._send(call)
 
     def _patience(self, call: Call) -> float:
@@ -234,7 +241,7 @@ class Calls:
         call.alive = False
         if self._by_tid.get(call.tid) is call:
             del self._by_tid[call.tid]
-        if call.sends and not call.slow:
+        if call.sends and not call.lates:
             self._fresh -= 1
         if len(self._timers) > 64 + 4 * len(self._by_tid):
             self._timers = [timer for timer in self._timers if timer[2].alive]

@@ -7,6 +7,7 @@ towards packets; both ways are remembered, since a node talks to the same few hu
 from __future__ import annotations
 
 from functools import lru_cache
+from struct import Struct
 
 from holdfast.crypto import blake2b
 from holdfast.dht.ipv4 import ADDRESS_BYTES, decode_address, encode_address
@@ -67,6 +68,11 @@ def may_name(teller: bytes, packed: bytes) -> bool:
     return 0 < first < _MULTICAST and packed[4:] != b"\x00\x00"
 
 
-def split(addresses: bytes) -> list[bytes]:
+def split(addresses: bytes) -> tuple[bytes, ...]:
     """The packed addresses that lie end to end in ``addresses``."""
-    return [addresses[at : at + ADDRESS_BYTES] for at in range(0, len(addresses), ADDRESS_BYTES)]
+    return _splitter(len(addresses) // ADDRESS_BYTES).unpack(addresses)
+
+
+@lru_cache(64)
+def _splitter(count: int) -> Struct:
+    return Struct(f"{ADDRESS_BYTES}s" * count)

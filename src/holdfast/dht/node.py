@@ -61,8 +61,8 @@ class Node:
         self.counters = Counters()
         self.handlers: dict[int, Callable[[Request], None]] = {}
         """Who answers which command; a handler must not block, and may answer later."""
-        self.on_work: Callable[[], None] | None = None
-        """Called when there is something to send; for answers that come later."""
+        self.sink: Callable[[bytes, Address, object, int | None], None] | None = None
+        """Takes datagrams at once; without one they wait for `to_send`."""
         self._out: list[Datagram] = []
         self._events: list[str] = []
         self.calls = Calls(self._transmit, self._lost, random)
@@ -104,15 +104,18 @@ class Node:
 
     def deadline(self) -> float:
         """When `on_deadline` wants to be called."""
-        call = self.calls.deadline()
-        tick = self.upkeep.deadline()
-        return tick if call is None or tick < call else call
+        return min(self.calls.deadline(), self.upkeep.deadline())
 
     def on_deadline(self, now: float) -> None:
         """Time has passed."""
         self.now = now
         self.calls.on_deadline(now)
         self.upkeep.on_deadline(now)
+
+    @property
+    def soonest(self) -> float:
+        """A time before which `on_deadline` has nothing to do; quicker to know than `deadline`."""
+        return min(self.calls.soonest, self.upkeep.soonest)
 
     @property
     def has_news(self) -> bool:
@@ -294,6 +297,7 @@ class Node:
         """Send a datagram."""
         self.counters.sent += len(data)
         self.counters.packets_sent += 1
-        if not self._out and self.on_work is not None:
-            self.on_work()
-        self._out.append(Datagram(data, addr, socket, ttl))
+        if self.sink is not None:
+            self.sink(data, addr, socket, ttl)
+        else:
+            self._out.append(Datagram(data, addr, socket, ttl))

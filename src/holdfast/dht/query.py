@@ -27,6 +27,8 @@ CONCURRENCY = 10
 MOST_VISITS = 320
 """Nodes asked in one walk: a walk among 20 million honest ones takes fewer than 100. It bounds what
 nodes that name ever nearer neighbours can make us do."""
+GIVE_UP = 2
+"""A walk that has `K` answers waits for a silent node until it was asked as often."""
 MOST_KNOWN = 4096
 """Nodes remembered in one walk."""
 
@@ -72,10 +74,12 @@ class Query:
         self._closest: list[Reply] = []
         self._distances: list[int] = []
         self._pending: list[tuple[int, int, bytes]] = []
-        self._known: dict[bytes, list[bytes] | None] = {}
-        """Whom we know of, and who named it; None once it has answered."""
+        self._known: set[bytes] = set()
+        self._named: dict[bytes, bytes] = {}
+        """Whom each node named."""
         self._calls: dict[Call, None] = {}
-        self._slow = 0
+        self._slow = self._given_up = 0
+        """Calls that were waited for longer than is usual: once, and twice."""
         self._visits = 0
         self._committing = False
 
@@ -107,7 +111,7 @@ class Query:
     def _hear_of(self, packed: bytes, depth: int) -> None:
         known = self._known
         if packed not in known and len(known) < MOST_KNOWN and is_sendable(packed):
-            known[packed] = []
+            known.add(packed)
             heappush(self._pending, (node_key(packed) ^ self._key, depth, packed))
 
     def _go_on(self) -> None:
@@ -121,7 +125,7 @@ class Query:
                 pending.clear()
                 break
         enough = not calls or len(self._closest) >= K
-        if enough and not pending and self._slow == len(calls) and not self._committing:
+        if enough and not pending and self._given_up == len(calls) and not self._committing:
             self._arrive()
 
     def _visit(self, packed: bytes, depth: int) -> bool:
@@ -136,12 +140,14 @@ class Query:
         return True
 
     def _on_wait(self, call: Call) -> None:
-        self._slow += 1
+        self._slow += call.lates == 1
+        self._given_up += call.lates == GIVE_UP
         self._go_on()
 
     def _on_answer(self, call: Call, reply: Reply | None) -> None:
         del self._calls[call]
-        self._slow -= call.slow
+        self._slow -= call.lates >= 1
+        self._given_up -= call.lates >= GIVE_UP
         if reply is None:
             self.timeouts += 1
             self._is_down(call.packed)
@@ -151,8 +157,8 @@ class Query:
             self._go_on()
 
     def _take(self, call: Call, reply: Reply) -> None:
-        self._known[call.packed] = None
         if reply.closer:
+            self._named[call.packed] = reply.closer
             self._hear_all(call, reply.closer)
         if reply.error:
             return
@@ -167,17 +173,12 @@ class Query:
         full = len(self._distances) >= K
         farthest = self._distances[-1] if full else 0
         known, own, depth = self._known, self._node.packed, call.depth + 1
-        for packed in split(closer):
-            if packed in known:
-                named_by = known[packed]
-                if named_by is not None and len(named_by) < K:
-                    named_by.append(call.packed)
-                continue
+        for packed in {*split(closer)} - known:
             if packed == own or len(known) >= MOST_KNOWN or not may_name(call.packed, packed):
                 continue
             distance = node_key(packed) ^ self._key
             if not full or distance < farthest:
-                known[packed] = [call.packed]
+                known.add(packed)
                 heappush(self._pending, (distance, depth, packed))
 
     def _rank(self, reply: Reply) -> None:
@@ -192,8 +193,9 @@ class Query:
 
     def _is_down(self, packed: bytes) -> None:
         """Those who named it may want to know."""
-        for teller in self._known.get(packed) or ():
-            self._node.tell_down(teller, packed)
+        for teller, named in self._named.items():
+            if packed in split(named):
+                self._node.tell_down(teller, packed)
 
     def _arrive(self) -> None:
         """Whom it still waits for is late; that it is gone is worth knowing, not waiting for."""

@@ -48,6 +48,7 @@ class Table:
         self._key = key_of(id32)
         self._rows: dict[int, list[Contact]] = {}
         self._by_packed: dict[bytes, Contact] = {}
+        self._all: bytes | None = None
 
     def __len__(self) -> int:
         return len(self._by_packed)
@@ -73,6 +74,7 @@ class Table:
             return False
         row.append(contact)
         self._by_packed[contact.packed] = contact
+        self._all = None
         return True
 
     def remove(self, packed: bytes) -> bool:
@@ -81,6 +83,7 @@ class Table:
         if contact is None:
             return False
         self._rows[self._row(contact.key)].remove(contact)
+        self._all = None
         return True
 
     def heard(self, contact: Contact, now: float) -> None:
@@ -97,6 +100,17 @@ class Table:
                 break
             found.append(self._by_packed[packed])
         return found
+
+    def closest_packed(self, target: bytes) -> bytes:
+        """The `K` nearest as packed addresses end to end.
+
+        A small table is given whole and in any order: sorting it would be most of the work.
+        """
+        if len(self._by_packed) > K:
+            return b"".join([contact.packed for contact in self.closest(key_of(target))])
+        if self._all is None:
+            self._all = b"".join(self._by_packed)
+        return self._all
 
     def closest(self, target: int, count: int = K) -> list[Contact]:
         """The ``count`` contacts nearest to a target, the nearest first.

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from holdfast.dht.node import Node
     from holdfast.dht.request import Request
 
+_NEVER = float("inf")
+
 TICK = 5.0
 """Seconds between looks at the table, as in the peers."""
 ASLEEP = 3 * TICK
@@ -44,7 +46,7 @@ class Upkeep:
     def __init__(self, node: Node) -> None:
         self._node = node
         self._started = False
-        self._next_tick = node.now + TICK
+        self._next_tick = self.soonest = node.now + TICK
         self._last_tick = node.now
         self._ticks = 100 - node.random(1)[0] % 50
         self._refresh = REFRESH_EVERY - node.random(1)[0] % (REFRESH_EVERY // 2)
@@ -60,9 +62,7 @@ class Upkeep:
 
     def deadline(self) -> float:
         """When there is something to do."""
-        if self._delayed:
-            return min(self._next_tick, self._delayed[0][0])
-        return self._next_tick
+        return self.soonest
 
     def on_deadline(self, now: float) -> None:
         """Time has passed."""
@@ -70,9 +70,11 @@ class Upkeep:
             _, request = self._delayed.pop(0)
             request.reply(token=False, closer_nodes=False)
         if now < self._next_tick:
+            self._set_deadline()
             return
         slept = now - self._last_tick > ASLEEP
         self._last_tick, self._next_tick = now, now + TICK
+        self._set_deadline()
         self._hints = 0
         if not self._started:
             return
@@ -194,3 +196,7 @@ class Upkeep:
         if seconds <= MOST_DELAY and len(self._delayed) < MOST_DELAYED:
             self._delayed.append((self._node.now + seconds, request))
             self._delayed.sort(key=lambda item: item[0])
+            self._set_deadline()
+
+    def _set_deadline(self) -> None:
+        self.soonest = min(self._next_tick, self._delayed[0][0] if self._delayed else _NEVER)

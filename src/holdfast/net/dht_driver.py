@@ -29,6 +29,7 @@ MOST_TASKS = 256
 MOST_WALKS = 64
 """Walks at once; others wait, since each has up to ten datagrams on the way."""
 
+_NEVER = float("inf")
 log = logging.getLogger(__name__)
 Addr = tuple[str, int]
 
@@ -80,12 +81,11 @@ class DhtDriver:
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
-        self._fires = 0.0
-        self._inside = False
+        self._fires = _NEVER
         self._first: asyncio.Future[None] = self._loop.create_future()
         self._walks: set[Walk[Any]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self.machine.on_work = self._on_work
+        self.machine.sink = _send
         for socket in (server_socket, client_socket):
             self.attach(socket)
         self.spawn(self._start())
@@ -200,16 +200,12 @@ class DhtDriver:
 
     def attach(self, socket: UdpSocket) -> None:
         """Take the DHT's packets from another socket too (one that punches holes)."""
+        receive, clock = self.machine.receive, self._clock
 
         def on_datagram(data: bytes, addr: Addr) -> None:
-            if self.closed:
-                return
-            self._inside = True
-            try:
-                self.machine.receive(data, addr, self._clock(), socket)
-            finally:
-                self._inside = False
-            self.flush()
+            if not self.closed:
+                receive(data, addr, clock(), socket)
+                self.flush()
 
         socket.on_datagram = on_datagram
 
@@ -220,39 +216,29 @@ class DhtDriver:
         self.machine.now = self._clock()
         return self.machine
 
-    def _on_work(self) -> None:
-        """Somebody answers later, outside of the machine's turn."""
-        if not self._inside and not self.closed:
-            self._loop.call_soon(self.flush)
-
     def flush(self) -> None:
-        """Send what the machine has to send, and wake it up again when it wants."""
-        if self.closed:
-            return
+        """After the machine was used: wake it up when it wants, and tell its news."""
         machine = self.machine
-        for data, addr, socket, ttl in machine.to_send(machine.now):
-            socket.send(data, addr, ttl=ttl)  # type: ignore[attr-defined]
+        if machine.soonest < self._fires:
+            self._arm()
         if machine.has_news:
             for event in machine.events():
                 self._on_event(event)
-        deadline = machine.deadline()
-        if self._timer is None or deadline < self._fires:
-            if self._timer is not None:
-                self._timer.cancel()
-            self._fires = deadline
-            self._timer = self._loop.call_later(max(0.0, deadline - self._clock()), self._on_timer)
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._fires = self.machine.deadline()
+        wait = max(0.0, self._fires - self._clock())
+        self._timer = self._loop.call_later(wait, self._on_timer)
 
     def _on_timer(self) -> None:
-        self._timer = None
+        self._timer, self._fires = None, _NEVER
         if self.closed:
             return
         now = self._clock()
         if now >= self.machine.deadline():
-            self._inside = True
-            try:
-                self.machine.on_deadline(now)
-            finally:
-                self._inside = False
+            self.machine.on_deadline(now)
         self.flush()
 
     def _on_event(self, event: str) -> None:
@@ -310,3 +296,8 @@ class DhtDriver:
         await asyncio.gather(*tasks, return_exceptions=True)
         await self.server_socket.close()
         await self.client_socket.close()
+
+
+def _send(data: bytes, addr: Addr, socket: object, ttl: int | None) -> None:
+    assert isinstance(socket, UdpSocket)
+    socket.send(data, addr, ttl=ttl)
