@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from holdfast.net.checks.finding import Finding
     from holdfast.node import Network
+    from holdfast.node.doctor_peer import Target
 
 EXIT_ILL = 1
 """At least one check found an error."""
@@ -24,12 +25,18 @@ EXIT_ILL = 1
 @click.option(
     "--listen", default="0.0.0.0:0", metavar="HOST:PORT", help="Where a node would listen."
 )
+@click.option(
+    "--peer",
+    metavar="LINK|KEY|HOST:PORT",
+    help="Which ways lead to this peer, and how long each takes, instead of all else.",
+)
 @network_options
 @common_options
 @pass_settings
 def command(
     settings: Settings,
     listen: str,
+    peer: str | None,
     bootstrap: tuple[str, ...],
     relay: tuple[str, ...],
     no_lan: bool,
@@ -41,6 +48,8 @@ def command(
     from holdfast.cli.runtime import run_async
 
     network = network_of(settings, bootstrap, relay, no_lan)
+    if peer is not None:
+        return run_async(_peer(settings, network, peer))
     return run_async(_doctor(settings, network, listen))
 
 
@@ -50,6 +59,32 @@ async def _doctor(settings: Settings, network: Network, listen: str) -> int:
 
     address = parse_address(listen, default_host="0.0.0.0", default_port=0)
     return await report(settings.ui, examine(settings.directory, network, address=address))
+
+
+async def _peer(settings: Settings, network: Network, text: str) -> int:
+    from holdfast.cli.runtime import patiently
+    from holdfast.node.doctor_peer import examine_peer
+
+    async with patiently(settings.ui, f"every way to {text}"):
+        return await report(settings.ui, examine_peer(parse_peer(text), network))
+
+
+def parse_peer(text: str) -> Target:
+    """What ``--peer`` names: a link, a peer's public key, or an address. Raises `LinkError`."""
+    from holdfast.encoding import parse_key, parse_link
+    from holdfast.errors import LinkError
+    from holdfast.net import Address, parse_address
+    from holdfast.node.doctor_peer import Target
+
+    if "://" in text:
+        link = parse_link(text)
+        return Target(tuple(Address(*each) for each in link.peers), drive_key=link.key)
+    try:
+        return Target(public_key=parse_key(text))
+    except LinkError:
+        if ":" not in text:
+            raise
+    return Target((parse_address(text),))
 
 
 async def report(ui: UI, findings: AsyncIterator[Finding]) -> int:

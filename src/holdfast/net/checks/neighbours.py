@@ -10,8 +10,8 @@ from holdfast.errors import HoldfastError
 from holdfast.net.checks.clock import Told, ask_clock
 from holdfast.net.checks.finding import Finding, error, good, note, warning
 from holdfast.net.connection import Connection
-from holdfast.net.dial import dial
 from holdfast.net.relay_link import RelayLink
+from holdfast.net.websocket_dial import dial_any
 
 DIAL_SECONDS = 5.0
 """How long a node may take to answer: whoever runs a check waits for it."""
@@ -86,7 +86,7 @@ def connector(key_pair: KeyPair) -> Connect:
     """Dials addresses with a key."""
 
     async def connect(address: str) -> Connection:
-        return await dial(address, key_pair, timeout=DIAL_SECONDS)
+        return await dial_any(address, key_pair, timeout=DIAL_SECONDS)
 
     return connect
 
