@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 
 from holdfast.errors import HoldfastError, PeerUnreachable
-from holdfast.net.candidate import DHT, PUNCHED, RELAY
+from holdfast.net.candidate import DHT, LAN, PUNCHED
 from holdfast.net.connection import Connection
 from holdfast.net.ladder import Ladder, Way
 from holdfast.net.trace import DROPPED, FAILED, OPENED, TRYING, Step, Trace
@@ -106,11 +106,10 @@ class Climb:
 
 def rung_of(way: Way, connection: Connection) -> str:
     """The rung that counts: what began as a question to the DHT may end through a punched hole."""
-    route = getattr(connection, "route", "direct")
-    if way.rung == DHT and route == "punched":
+    if way.rung == DHT and connection.route == "punched":
         return PUNCHED
-    if way.rung == DHT and route == "relayed":
-        return RELAY
+    if way.rung == DHT and connection.route == "lan":
+        return LAN
     return way.rung
 
 

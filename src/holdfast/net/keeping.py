@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from holdfast.net.address import Address
 from holdfast.net.address_book import AddressBook
-from holdfast.net.candidate import DHT, PUNCHED, RELAY
+from holdfast.net.candidate import DHT, RELAY
 from holdfast.net.connection import Connection
 from holdfast.net.known import Known
 
@@ -32,9 +32,10 @@ class Keeping:
         where = connection.remote_address
         if where is None or peer.via == RELAY or not connection.is_initiator:
             return
-        if peer.via in (DHT, PUNCHED):
+        if peer.via == DHT:
             # Somebody who can be written to directly passes handshakes on to himself.
-            self.told(peer.key, peer.topics, (), (where, *peer.nodes))
+            nodes = connection.relay_addresses or peer.nodes
+            self.told(peer.key, peer.topics, (), (where, *nodes))
         else:
             self.told(peer.key, peer.topics, (where,), peer.nodes)
 

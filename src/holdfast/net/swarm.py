@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from holdfast.errors import ClosedError, DecodeError, HoldfastError, InvalidProof, NotAllowedError
 from holdfast.net.address_book import AddressBook
 from holdfast.net.candidate import Candidate, Finder, RelayDialer
-from holdfast.net.climb import rung_of
 from holdfast.net.connection import Connection
 from holdfast.net.crowd import Crowd
 from holdfast.net.dialling import Dialling
@@ -240,7 +239,7 @@ class Swarm:
         if connection is None:
             self.crowd.failed(peer.key, self._clock())
         elif way is not None:
-            peer.via = rung_of(way, connection)
+            peer.via = way.rung
             self._keeping.reached(peer, connection)
         self._pump_soon()
 

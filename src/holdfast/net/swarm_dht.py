@@ -28,8 +28,6 @@ class SwarmDht:
 
     def __init__(self, node: DhtNode, peers: Peers) -> None:
         self.node = node
-        self.answered: bool | None = None
-        """Whether any bootstrap node has answered; None before that is known."""
         self._peers = peers
         self._server: asyncio.Future[DhtServer] | None = None
         self._room = asyncio.Semaphore(PARALLEL)
@@ -44,7 +42,7 @@ class SwarmDht:
             taken = await self.node.announce(
                 topic, self._peers.key_pair, tuple(server.relay_addresses)
             )
-            if not taken:
+            if not taken and self.node.ephemeral:  # else it is written down here
                 raise PeerUnreachable("No node of the DHT took the announcement down.", _HINT)
 
     async def unannounce(self, topic: bytes) -> None:
@@ -67,21 +65,13 @@ class SwarmDht:
 
     async def _ready(self) -> None:
         """Wait until the node knows others. Raises `PeerUnreachable` when none answer."""
-        self.answered = await self.node.bootstrapped()
-        if not self.answered:
+        if not await self.node.bootstrapped():
             raise PeerUnreachable(self.status, _HINT)
 
     @property
     def status(self) -> str:
-        """One sentence on whether the DHT can be used."""
-        if self.answered:
-            return "The DHT answers."
-        told = getattr(self.node, "status", "")
-        if isinstance(told, str) and told:
-            return told
-        if self.answered is None:
-            return "The DHT has not been asked yet."
-        return "None of the bootstrap nodes of the DHT answers."
+        """One sentence on whether the DHT can be used, and why not."""
+        return self.node.status
 
     # -- connections ----------------------------------------------------------------------------
 
@@ -109,12 +99,13 @@ class SwarmDht:
 
         return await self._peers.connect_by(
             key,
+            # No ``admit``: our key is shown with the first message already, and the other side may
+            # have chosen this connection over the one that there is.
             lambda admit, on_open: dht_connect(
                 self.node,
                 key,
                 self._peers.key_pair,
                 relay_addresses=nodes,
-                admit=admit,
                 on_open=on_open,
                 timeout=timeout,
             ),
