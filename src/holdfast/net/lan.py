@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import ipaddress
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from holdfast.net.candidate import LAN, Candidate, Found
-from holdfast.net.lan_records import SERVICE, Neighbour, Networks, Service, neighbour, services
+from holdfast.net.lan_records import SERVICE, Neighbour, Service, neighbour, services
 from holdfast.net.near import Addresses
+from holdfast.net.networks import Networks, own_networks
 
 if TYPE_CHECKING:
     from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
@@ -30,6 +30,12 @@ MAX_QUESTIONS = 8
 """Services that are asked about at once because their announcement was not complete."""
 QUESTION_TIME = 3000
 """Milliseconds for such a question."""
+
+MAX_HEARD = 2000
+"""Announcements between two checks; with more somebody floods, and we leave until the next."""
+MAX_RECORDS = 9000
+"""Records that zeroconf may hold. At 10,000 it drops the ones with the shortest time to live, which
+are those of honest nodes: so it starts anew before."""
 
 HOST_TTL = 120
 SERVICE_TTL = 1200
@@ -57,8 +63,10 @@ class LocalNetwork:
         self._browser: AsyncServiceBrowser | None = None
         self._told: dict[str, Service] = {}
         self._infos: dict[str, AsyncServiceInfo] = {}
+        self._heard_since = 0
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._telling: asyncio.Task[None] | None = None
         self._closed = False
 
     # -- a Finder -------------------------------------------------------------------------------
@@ -118,7 +126,7 @@ class LocalNetwork:
             except TimeoutError:
                 pass
 
-    async def _quietly(self, work: Any) -> None:
+    async def _quietly(self, work: Awaitable[None]) -> None:
         """A network that fails is something to say, and to try again; it stops nothing else."""
         try:
             await work
@@ -130,18 +138,29 @@ class LocalNetwork:
     async def _update(self) -> None:
         networks = await asyncio.to_thread(own_networks)
         wanted = bool(self._topics or self._lookups)
-        if self._zeroconf is not None and not (wanted and networks == self._networks):
+        flooded, self._heard_since = self._heard_since >= MAX_HEARD, 0
+        if flooded or self._overfull or not (wanted and networks == self._networks):
             await self._leave()
         self._networks = networks
         if not wanted:
             self.status = "idle"
+        elif flooded:
+            self.status = "not available: somebody floods this network"
         elif not networks:
             self.status = "not available: this machine is on no network"
         else:
             await self._enter()
             await self._browse()
-            await self._announce()
+            if self._telling is None or self._telling.done():
+                assert self._zeroconf is not None
+                self._telling = asyncio.create_task(self._quietly(self._announce(self._zeroconf)))
             self.status = "working"
+
+    @property
+    def _overfull(self) -> bool:
+        if self._zeroconf is None:
+            return False
+        return sum(map(len, self._zeroconf.zeroconf.cache.cache.values())) > MAX_RECORDS
 
     async def _enter(self) -> None:
         if self._zeroconf is not None:
@@ -157,32 +176,44 @@ class LocalNetwork:
 
     async def _leave(self) -> None:
         left, self._zeroconf, self._browser = self._zeroconf, None, None
+        if left is None:
+            return
         self._told.clear()
         self._infos.clear()
         self._neighbours.clear()
-        for task in list(self._asking.values()):
-            task.cancel()
-        if left is not None:
-            await left.async_unregister_all_services()
-            await left.async_close()
+        for task in [*self._asking.values(), self._telling]:
+            if task is not None:
+                task.cancel()
+        await left.async_close()
 
-    async def _announce(self) -> None:
-        assert self._zeroconf is not None
-        wanted = services(self._key, self._topics, self._addresses(), self._networks)
-        for name in [name for name in self._told if name not in wanted]:
-            await self._zeroconf.async_unregister_service(self._infos[name])
-            del self._told[name], self._infos[name]
-        for name, service in wanted.items():
-            before = self._told.get(name)
-            if before == service:
-                continue
-            info = _info(service)
-            if before is None:
-                # Names are made from public keys: nobody needs to be asked whether they are free.
-                await self._zeroconf.async_register_service(info, cooperating_responders=True)
-            else:
-                await self._zeroconf.async_update_service(info)
-            self._told[name], self._infos[name] = service, info
+    async def _announce(self, zeroconf: AsyncZeroconf) -> None:
+        """Until all that is wanted has been told.
+
+        Each thing is said three times within a second; the next about the same service has to wait,
+        or the last word would be an old one.
+        """
+        while True:
+            wanted = services(self._key, self._topics, self._addresses(), self._networks)
+            gone = [name for name in self._told if name not in wanted]
+            changed = [each for name, each in wanted.items() if self._told.get(name) != each]
+            if not gone and not changed:
+                return
+            told: list[Awaitable[Any]] = []
+            for name in gone:
+                del self._told[name]
+                told.append(await zeroconf.async_unregister_service(self._infos.pop(name)))
+            told += [await self._say(zeroconf, each) for each in changed]
+            await asyncio.gather(*told)
+
+    async def _say(self, zeroconf: AsyncZeroconf, service: Service) -> Awaitable[Any]:
+        info = self._infos[service.name] = _info(service)
+        if service.name in self._told:
+            saying = await zeroconf.async_update_service(info)
+        else:
+            # Names are made from public keys: nobody needs to be asked whether they are free.
+            saying = await zeroconf.async_register_service(info, cooperating_responders=True)
+        self._told[service.name] = service
+        return saying
 
     # -- hearing --------------------------------------------------------------------------------
 
@@ -206,6 +237,11 @@ class LocalNetwork:
 
     def _heard(self, zeroconf: Any, service_type: str, name: str, state_change: Any) -> None:
         """Something was said about a service."""
+        self._heard_since += 1
+        if self._heard_since == MAX_HEARD:
+            self.refresh()
+        if self._heard_since >= MAX_HEARD or self._zeroconf is None:
+            return
         from zeroconf import ServiceStateChange
         from zeroconf.asyncio import AsyncServiceInfo
 
@@ -239,19 +275,6 @@ class LocalNetwork:
     def _tell(self, heard: Neighbour, topic: bytes, found: Found) -> None:
         if heard.has(topic):
             found(Candidate(heard.public_key, heard.addresses, rung=LAN))
-
-
-def own_networks() -> Networks:
-    """The IPv4 networks this machine is on, loopback left out."""
-    import ifaddr
-
-    found = [
-        ipaddress.IPv4Interface(f"{each.ip}/{each.network_prefix}")
-        for adapter in ifaddr.get_adapters()
-        for each in adapter.ips
-        if each.is_IPv4
-    ]
-    return [each for each in found if not each.is_loopback]
 
 
 def _info(service: Service) -> AsyncServiceInfo:

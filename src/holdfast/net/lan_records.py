@@ -7,12 +7,13 @@ record holds the node's public key and a tag for each topic (see `near.tag`), ne
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from holdfast.crypto import blake2b_parts
 from holdfast.net.address import Address, is_unspecified
 from holdfast.net.near import TAG_BYTES, tag
+from holdfast.net.networks import Networks
 
 SERVICE = "_holdfast._tcp.local."
 PLACE = b"holdfast/lan"
@@ -28,9 +29,6 @@ MAX_SERVICES = 12
 
 MAX_HOSTS = 4
 """Addresses of one node that are given and taken: a machine has few on one network."""
-
-Networks = Sequence[ipaddress.IPv4Interface]
-"""Our own address on each network this machine is on, with the network's size."""
 
 
 @dataclass(frozen=True, slots=True)
