@@ -224,11 +224,12 @@ class RelayedStream(asyncio.Transport):
             return
         if isinstance(error, RelayRefused) and error.reason == Reason.DONE:
             error = None
-        if error is None and self._waiting:
+        if error is not None:
+            self._die(error)
+        else:
             self._closing = self._last = True
             self._out.clear()
-        else:
-            self._die(error)
+            self._deliver_waiting()
 
     def _hand_over(self, data: memoryview | bytes) -> None:
         protocol = self._protocol
@@ -256,14 +257,16 @@ class RelayedStream(asyncio.Transport):
             self._hand_over(self._waiting.popleft())
         if self._waiting or self._dead or self._protocol is None:
             return
-        if self._last:
-            self._die(None)
-        elif self._eof_in and not self._eof_handed:
+        stays = True
+        if (self._eof_in or self._last) and not self._eof_handed:
             self._eof_handed = True
             protocol = self._protocol
             assert isinstance(protocol, asyncio.Protocol | asyncio.BufferedProtocol)
-            if not protocol.eof_received():
-                self.close()
+            stays = bool(protocol.eof_received())
+        if self._last:
+            self._die(None)
+        elif not stays:
+            self.close()
 
     def _die(self, error: HoldfastError | None) -> None:
         self._dead = True
