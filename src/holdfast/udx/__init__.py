@@ -1,13 +1,15 @@
 """Reliable streams over UDP, wire-compatible with libudx (wire notes 4.13): pure state machines.
 
 * ``stream``   one end of a stream; start reading here
-* ``inbox``    its receiving half (``ranges``: what came out of order)
+* ``receiver`` its receiving half
+* ``inbox``    bytes that have arrived (``ranges``: what came out of order)
 * ``sender``   its sending half: what may leave when, and what if no ack comes
 * ``outbox``   bytes that wait to leave
 * ``flight``   packets on their way; which are lost (``rtt``: how long to wait, ``rate``: how fast)
 * ``bbr``      how much may be in flight (``pacer``: and how evenly)
 * ``mtu``      how large a packet may be
 * ``packet``   the bytes on the wire (``bursts``: datagrams that leave with one call)
+* ``news``     what a batch of packets says about ours (``beats``: asking for a sign of life)
 * ``events``   what a stream tells its user
 """
 

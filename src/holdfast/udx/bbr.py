@@ -78,10 +78,6 @@ class Bbr:
         """Bytes per second that the path is believed to carry; 0 before the first sample."""
         return self._rates[0][1] if self._rates else 0.0
 
-    def restart(self, now: float) -> None:
-        """Another path: nothing is known of it."""
-        self.__init__(self.mss, now)  # type: ignore[misc]
-
     def on_ack(self, sample: Sample, delivered: int, in_flight: int, now: float) -> None:
         """Learn from a digest of acks, after which ``delivered`` bytes have arrived in all."""
         round_start = sample.prior_delivered >= self._next_round

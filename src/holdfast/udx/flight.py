@@ -65,7 +65,7 @@ class Flight:
         self.spurious = 0
         """Packets sent again that had not been lost."""
         self.probes_arrived: list[int] = []
-        """Sizes of acked probes (0 for an ordinary packet, once per digest), to be taken."""
+        """Sizes of acked probes, to be taken."""
         self.probes_lost: list[int] = []
         """Sizes of lost probes, to be taken."""
         self.largest_arrived = 0
@@ -159,7 +159,6 @@ class Flight:
             if sent.probe:
                 self.probes_arrived.append(sent.probe)
         self.largest_arrived = largest
-        self.probes_arrived.append(0)
         rtt = 0.0
         if fresh is not None:
             rtt = max(now - fresh.at, 1e-6)

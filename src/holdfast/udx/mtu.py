@@ -19,6 +19,10 @@ TRIES = 3
 """Losses of a probe of one size before the size counts as too large."""
 CLOSE_ENOUGH = 16
 """Bytes between a good and a bad size at which the search ends."""
+LARGE_LOST = 16
+"""Packets larger than `BASE` lost in a row, with none arriving, that show a black hole."""
+AGAIN_AFTER_HOLE = 30.0
+"""Seconds after which we try again then: a network that was down looks the same."""
 AGAIN_AFTER = 600.0
 """Seconds after which a path is searched anew (RFC 8899 5.1.1)."""
 
@@ -26,7 +30,16 @@ AGAIN_AFTER = 600.0
 class PathMtu:
     """The search for one path. Sizes are of whole IP packets."""
 
-    __slots__ = ("_again_at", "_bad", "_good_seen", "_pending", "_tries", "ceiling", "size")
+    __slots__ = (
+        "_again_at",
+        "_bad",
+        "_good_seen",
+        "_large_lost",
+        "_pending",
+        "_tries",
+        "ceiling",
+        "size",
+    )
 
     def __init__(self, ceiling: int = CEILING) -> None:
         self.ceiling = ceiling
@@ -42,6 +55,7 @@ class PathMtu:
         self._pending = 0
         self._again_at = float("inf")
         self._good_seen = False
+        self._large_lost = 0
 
     def next_probe(self, now: float) -> int:
         """The size to try now, or 0. Nothing is tried before the first ack, or twice at once."""
@@ -60,13 +74,17 @@ class PathMtu:
         """A probe of this size is under way."""
         self._pending = size
 
-    def arrived(self, probe: int) -> None:
-        """A packet was acked; ``probe`` is its size when it was a probe, else 0."""
+    def arrived(self, largest: int) -> None:
+        """Packets were acked, the largest of this size."""
         self._good_seen = True
-        if probe:
-            self._pending = self._tries = 0
-            if self.size < probe < self._bad:
-                self.size = probe
+        if largest > BASE:
+            self._large_lost = 0
+
+    def passed(self, probe: int) -> None:
+        """A probe was acked."""
+        self._pending = self._tries = 0
+        if self.size < probe < self._bad:
+            self.size = probe
 
     def lost(self, probe: int, now: float) -> None:
         """A probe was lost."""
@@ -79,10 +97,14 @@ class PathMtu:
             self._bad = min(self._bad, probe)
             self._again_at = now + AGAIN_AFTER
 
-    def black_hole(self, now: float) -> None:
-        """Nothing large arrives any more: go back to `BASE`, and look again much later."""
+    def lost_large(self, count: int, now: float) -> None:
+        """So many packets larger than `BASE` were lost; too many in a row: back to `BASE`."""
+        self._large_lost += count
+        if self._large_lost < LARGE_LOST:
+            return
+        self._large_lost = 0
         if self.size > BASE:
             self._bad = min(self._bad, BASE + 1)
             self.size = BASE
             self._pending = self._tries = 0
-            self._again_at = now + AGAIN_AFTER
+            self._again_at = now + AGAIN_AFTER_HOLE

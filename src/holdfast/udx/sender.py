@@ -13,6 +13,7 @@ from holdfast.udx.outbox import Outbox
 from holdfast.udx.pacer import Pacer
 from holdfast.udx.packet import DATA, END, HEADER_BYTES, MAGIC, VERSION
 from holdfast.udx.rate import Moment
+from holdfast.udx.rtt import RoundTrip
 
 IPV4_BYTES, IPV6_BYTES = 20 + 8, 40 + 8
 """What IP and UDP put in front of our header."""
@@ -24,8 +25,6 @@ MAX_WAIT = 10.0
 """Seconds between two tries at the most, so that some tries follow such a minute."""
 TAIL_MIN = 0.01
 """Seconds before the tail is probed, at the least: the other side's loop may be busy."""
-LARGE_LOST = 16
-"""Large packets lost in a row, with no large one arriving, that show a black hole."""
 
 _HEAD = Struct("<BBBBIIII")
 _MASK = 0xFFFFFFFF
@@ -53,7 +52,6 @@ class Sender:
         self._progress_at = now
         self._pacer = Pacer(now)
         self._recover_until = seq
-        self._large_lost = 0
         self._probe_tail = False
         self._tail_probed = -1
         self._resend_at = self._tail_at = self._look_at = self._pace_at = _NEVER
@@ -124,11 +122,10 @@ class Sender:
 
     def _heed_sizes(self, now: float) -> None:
         flight, mtu = self.flight, self.mtu
+        mtu.arrived(flight.largest_arrived + self.overhead - HEADER_BYTES)
         for probe in flight.probes_arrived:
-            mtu.arrived(probe)
+            mtu.passed(probe)
         flight.probes_arrived.clear()
-        if flight.largest_arrived > BASE - self.overhead + HEADER_BYTES:
-            self._large_lost = 0
         self.control.mss = self.mss
 
     def _detect(self, now: float) -> int:
@@ -149,11 +146,8 @@ class Sender:
         flight.probes_lost.clear()
         base = BASE - self.overhead + HEADER_BYTES
         fresh = (flight.lost[index] for index in range(before, len(flight.lost)))
-        self._large_lost += sum([sent.size > base for sent in fresh])
-        if self._large_lost >= LARGE_LOST:
-            self._large_lost = 0
-            mtu.black_hole(now)
-            self.control.mss = self.mss
+        mtu.lost_large(sum([sent.size > base for sent in fresh]), now)
+        self.control.mss = self.mss
 
     # -- timers ---------------------------------------------------------------------------------
 
@@ -206,7 +200,8 @@ class Sender:
             self._resend_at = now
         self.mtu.restart()
         self.control.mss = self.mss
-        self.control.restart(now)
+        self.control = Bbr(self.mss, now)
+        self.flight.rtt = RoundTrip()
 
     # -- leaving --------------------------------------------------------------------------------
 

@@ -4,9 +4,9 @@ Theory of operation
 -------------------
 A stream has a number at each end; a packet names the one its receiver chose. Packets that carry
 data or the end are numbered from 0, one by one; whoever receives one owes an ack, which says what
-number comes next and which later ones are there (`Inbox`). `Sender` keeps what is not acked, finds
-out what is lost, and decides how much may leave. This file joins the halves and knows the life of a
-stream:
+number comes next and which later ones are there (`Receiver`). `Sender` keeps what is not acked,
+finds out what is lost, and decides how much may leave. This file joins the halves and knows the
+life of a stream:
 
     made -> connected -> ended here and there -> closed -> gone
 
@@ -22,44 +22,37 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from struct import Struct
 
+from holdfast.udx.beats import Beats
 from holdfast.udx.bursts import Addr, Burst, Packer
-from holdfast.udx.events import Cause, Closed, Ended, Event, Message, RemoteChanged
-from holdfast.udx.inbox import WINDOW, Inbox
+from holdfast.udx.events import Cause, Closed, Event, RemoteChanged
+from holdfast.udx.inbox import WINDOW
 from holdfast.udx.packet import (
     DATA,
     DESTROY,
     END,
-    HEADER_BYTES,
     HEARTBEAT,
-    MAGIC,
     MAX_SACKS,
     MESSAGE,
     SACK,
-    VERSION,
     Buffer,
     Header,
     encode,
     encode_ranges,
     parse,
-    ranges_of,
-    unwrap,
 )
-from holdfast.udx.sender import IPV4_BYTES, MAX_WAIT, Sender
+from holdfast.udx.receiver import Receiver
+from holdfast.udx.sender import IPV4_BYTES, Sender
 
+PREVIOUS_TIME = 60.0
+"""Seconds that packets from the last remote still count: longer than any network keeps them."""
 LINGER = 8.0
 """Seconds that a closed stream answers late packets: three timeouts (1, 2 and 4 s)."""
-MAX_UNHEARD = 12
-"""Heartbeats without an answer that a stream survives: a minute and a half when it has to write."""
 MAX_MESSAGES = 256
-"""Messages kept for a reader that does not look: they are unreliable anyway."""
+"""Messages that wait to leave; they are unreliable anyway."""
 MAX_MESSAGE = 1152
 """Bytes of a message: what fits the smallest path in one packet."""
 
-_WORDS = Struct("<IIIII")
-_PLAIN_DATA = MAGIC | VERSION << 8 | DATA << 16
-_MASK = 0xFFFFFFFF
 _NEVER = float("inf")
 
 
@@ -84,30 +77,22 @@ class Stream:
         self.local_id = local_id
         self.remote_id = 0
         self.remote: Addr | None = None
-        self.keep_alive = keep_alive
         self.sender = Sender(seq, now, ip_bytes)
-        self.inbox = Inbox(ack, window)
+        self._receiver = Receiver(local_id, ack, window, self.sender.flight)
+        self.inbox = self._receiver.inbox
         self.cause: Cause | None = None
         """Why it is closed, once it is."""
         self.gone = False
         """Closed, and nobody needs an answer any more."""
         self.ignored = 0
-        """Packets from strangers, for other streams, or malformed."""
-        self.heard = 0
-        """Batches of packets that counted."""
+        """Batches of packets from strangers."""
         self._admit = admit
         self._previous: Addr | None = None
         self._change_at = -1
-        self._events: list[Event] = []
         self._messages: deque[bytes] = deque(maxlen=MAX_MESSAGES)
-        self._news: tuple[int, int, int] | None = None  # (ack, window, seq) of the newest packet
-        self._ranges: list[tuple[int, int]] = []
-        self._owes_ack = False
-        self._beat = self._farewell = False
-        self._unheard = 0  # heartbeats since the other side was heard
-        self._beat_at = self._gone_at = _NEVER
-        self._told_end = False
-        self._offered = window  # the window that the other side knows of
+        self._beats = Beats(keep_alive)
+        self._farewell = False
+        self._gone_at = self._previous_until = _NEVER
 
     # -- facts ----------------------------------------------------------------------------------
 
@@ -124,26 +109,34 @@ class Stream:
     @property
     def owes_ack(self) -> bool:
         """Whether the other side waits for a word from us: `to_send` has something."""
-        return self._owes_ack
+        return self._receiver.owes_ack
+
+    @property
+    def heard(self) -> int:
+        """Datagrams that counted, roughly."""
+        return self._receiver.heard
 
     # -- use ------------------------------------------------------------------------------------
 
     def connect(self, remote_id: int, addr: Addr, now: float) -> None:
         """Say where the other end is and what it calls the stream."""
         self.remote_id, self.remote = remote_id, addr
-        self._keep_alive_from(now)
+        self._beats.sent(now)
 
     def change_remote(self, remote_id: int, addr: Addr, now: float) -> None:
         """The other end is elsewhere now, or reached another way: `RemoteChanged` follows.
 
-        What is still on its way from the old address counts until then.
+        What comes from the old address counts for `PREVIOUS_TIME` seconds more.
         """
         if self.closed:
             return
-        self._previous = self.remote
+        self._previous, self._previous_until = self.remote, now + PREVIOUS_TIME
         self.remote_id, self.remote = remote_id, addr
         self._change_at = self.sender.flight.next_seq
-        self._owes_ack = True  # it should see us on the new way even if we have nothing to say
+        self._note_change()
+        self._receiver.owes_ack = (
+            True  # it should see us on the new way even if we have nothing to say
+        )
         self.sender.hurry(now)
 
     def write(self, data: bytes) -> None:
@@ -167,103 +160,29 @@ class Stream:
 
     def read(self) -> list[bytes]:
         """The bytes that have arrived in order; taking them opens the window again."""
-        data = self.inbox.read()
-        if self.inbox.window - self._offered >= self.inbox.limit // 4:
-            self._owes_ack = True
-        return data
+        return self._receiver.read()
 
     def events(self) -> list[Event]:
         """What has happened since the last call. Read first: `Ended` comes after all bytes."""
-        events, self._events = self._events, []
+        events, self._receiver.events = self._receiver.events, []
         return events
 
     # -- what arrives ---------------------------------------------------------------------------
 
     def receive(self, data: Buffer, addr: Addr, now: float, segment: int = 0) -> None:
         """A datagram, or several of ``segment`` bytes each (the last may be shorter)."""
-        if addr != self.remote and not self._admits(addr):
+        if addr != self.remote and not self._admits(addr, now):
             self.ignored += 1
-            return
-        if self.closed:
+        elif self.closed:
             self._receive_late(data)
-            return
-        self._unheard = 0
-        self.heard += 1
-        view, size = memoryview(data), len(data)
-        step = segment or size
-        inbox, unpack = self.inbox, _WORDS.unpack_from
-        run: list[memoryview] = []
-        expected, at = inbox.expected, 0
-        plain = not inbox.ended and not inbox.full
-        while at < size:
-            if plain and at + HEADER_BYTES < size:
-                word, stream_id, window, seq, ack = unpack(view, at)
-                if (
-                    word == _PLAIN_DATA
-                    and seq == expected & _MASK
-                    and stream_id == self.local_id
-                    and not inbox.seen
-                ):
-                    run.append(view[at + HEADER_BYTES : at + step])
-                    expected += 1
-                    at += step
-                    continue
-            if run:
-                self._take_run(run)
-                run = []
-            if not self._receive_one(view[at : at + step], now):
-                return
-            expected, plain = inbox.expected, not inbox.ended and not inbox.full
-            at += step
-        if run:
-            self._take_run(run)
-            self._note(ack, window, seq)
-
-    def _take_run(self, run: list[memoryview]) -> None:
-        self.inbox.put(run)
-        self._owes_ack = True
-
-    def _receive_one(self, packet: memoryview, now: float) -> bool:
-        """One packet of any kind; whether the stream goes on."""
-        header = parse(packet)
-        if header is None or header.stream_id != self.local_id:
-            self.ignored += 1
-            return True
-        kind = header.kind
-        if kind & HEARTBEAT:
-            self._owes_ack = True
-        if kind & (DATA | END):
-            seq = unwrap(header.seq, self.inbox.expected)
-            self.inbox.offer(seq, kind, packet[HEADER_BYTES + header.skip :])
-            self._owes_ack = True
-            self._tell_end()
-        if kind & DESTROY:
-            if unwrap(header.seq, self.inbox.expected) >= self.inbox.expected:
+        else:
+            self._beats.heard()
+            self._receiver.receive(memoryview(data), segment or len(data))
+            if self._receiver.destroyed:
                 self._close(Cause.RESET, now)
-            return not self.closed
-        if kind & MESSAGE and len(self._events) < MAX_MESSAGES:
-            self._events.append(Message(bytes(packet[HEADER_BYTES + header.skip :])))
-        if kind & SACK:
-            self._ranges = ranges_of(header, packet)
-        self._note(header.ack, header.window, header.seq)
-        return True
 
-    def _tell_end(self) -> None:
-        if self.inbox.ended and not self._told_end:
-            self._told_end = True
-            self._events.append(Ended())
-
-    def _note(self, ack: int, window: int, seq: int) -> None:
-        """Keep the newest ack of the batch; `to_send` acts on it once."""
-        flight = self.sender.flight
-        whole = unwrap(ack, flight.una)
-        if whole > flight.next_seq or whole < flight.una:
-            return
-        if self._news is None or whole >= self._news[0]:
-            self._news = (whole, window, unwrap(seq, self.inbox.expected))
-
-    def _admits(self, addr: Addr) -> bool:
-        if addr == self._previous:
+    def _admits(self, addr: Addr, now: float) -> bool:
+        if addr == self._previous and now < self._previous_until:
             return True
         return self._admit is not None and not self.closed and self._admit(addr)
 
@@ -273,7 +192,7 @@ class Stream:
             return
         if header.kind & (DATA | END | HEARTBEAT):
             if self.cause is Cause.FINISHED:
-                self._owes_ack = True
+                self._receiver.owes_ack = True
             elif self.cause is Cause.DESTROYED:
                 self._farewell = True
 
@@ -297,26 +216,27 @@ class Stream:
         window = self.inbox.window
         head = (self.remote_id, window, self.inbox.expected)
         if self.sender.fill(head, packer, now):
-            self._offered = window
-            self._keep_alive_from(now)
+            self._receiver.offered = window
+            self._beats.sent(now)
             if not self.inbox.seen:
-                self._owes_ack = False  # the data said it
-        self._watch_window(now)
+                self._receiver.owes_ack = False  # the data said it
+        if self.sender.blocked:
+            self._beats.wait(now, self.sender.flight.rtt.timeout)
         self._add_ack(packer)
         return packer.take()
 
     def _add_loose(self, packer: Packer) -> None:
         while self._messages:
             packer.add(self._header(MESSAGE), self._messages.popleft())
-        if self._beat:
-            self._beat = False
+        if self._beats.due:
+            self._beats.due = False
             packer.add(self._header(HEARTBEAT), b"")
 
     def _add_ack(self, packer: Packer) -> None:
-        if not self._owes_ack:
+        if not self._receiver.owes_ack:
             return
-        self._owes_ack = False
-        self._offered = self.inbox.window
+        self._receiver.owes_ack = False
+        self._receiver.offered = self.inbox.window
         if self.inbox.seen:
             ranges = encode_ranges(self.inbox.seen.some(MAX_SACKS))
             packer.add(self._header(SACK), ranges)
@@ -329,19 +249,19 @@ class Stream:
 
     def _digest(self, now: float) -> None:
         """Act on the acks of the batch."""
-        if self._news is None or self.closed:
+        news = self._receiver.newest.take()
+        if news is None or self.closed:
             return
-        (ack, window, seq), self._news = self._news, None
-        sender, flight = self.sender, self.sender.flight
-        sender.on_window(window, seq, ack)
-        ranges, self._ranges = self._ranges, []
-        near = [(unwrap(start, ack), unwrap(end, ack)) for start, end in ranges]
-        sender.on_ack(ack, near, now)
-        if 0 <= self._change_at <= flight.una:
-            self._change_at, self._previous = -1, None
-            self._events.append(RemoteChanged())
-        if flight.empty:
-            self._keep_alive_from(now)
+        self.sender.on_window(news.window, news.seq, news.ack)
+        self.sender.on_ack(news.ack, news.ranges, now)
+        self._note_change()
+        if self.sender.flight.empty:
+            self._beats.sent(now)
+
+    def _note_change(self) -> None:
+        if 0 <= self._change_at <= self.sender.flight.una:
+            self._change_at = -1
+            self._receiver.events.append(RemoteChanged())
 
     # -- time -----------------------------------------------------------------------------------
 
@@ -349,7 +269,7 @@ class Stream:
         """When `on_deadline` is due, or None."""
         if self.closed:
             return None if self.gone else self._gone_at
-        due = min(self.sender.deadline(), self._beat_at) if self.connected else _NEVER
+        due = min(self.sender.deadline(), self._beats.at) if self.connected else _NEVER
         return None if due == _NEVER else due
 
     def on_deadline(self, now: float) -> None:
@@ -357,33 +277,14 @@ class Stream:
         if self.closed:
             self.gone = self.gone or now >= self._gone_at
             return
-        if now >= self._beat_at:
-            self._unheard += 1
-            self._beat = True
-            self._beat_at = now + self._beat_wait()
+        self._beats.on_deadline(now)
         sender = self.sender
         sender.on_deadline(now)
-        if sender.dead or self._unheard > MAX_UNHEARD:
+        if sender.dead or self._beats.dead:
             # Once the other side has ended and only our end is not acked, it has probably left with
             # the ack that got lost; it has not if the network is down, so this takes as long.
             done = self.inbox.ended and sender.only_end_left
             self._close(Cause.FINISHED if done else Cause.TIMED_OUT, now)
-
-    def _keep_alive_from(self, now: float) -> None:
-        self._beat_at = now + self.keep_alive if self.keep_alive else _NEVER
-
-    def _watch_window(self, now: float) -> None:
-        """The other side has no room: ask until it has, in case its word about it gets lost."""
-        if not self.sender.blocked:
-            return
-        wait = self._beat_wait()
-        if self._beat_at > now + wait:
-            self._beat_at = now + wait
-
-    def _beat_wait(self) -> float:
-        if self.sender.blocked:
-            return min(MAX_WAIT, self.sender.flight.rtt.timeout * float(2**self._unheard))
-        return self.keep_alive or _NEVER
 
     # -- the end --------------------------------------------------------------------------------
 
@@ -396,6 +297,6 @@ class Stream:
             self.inbox.forget()
         self._farewell = cause in (Cause.DESTROYED, Cause.TIMED_OUT)
         if cause is Cause.RESET:
-            self._owes_ack = False
+            self._receiver.owes_ack = False
         self._gone_at = now if cause is Cause.RESET or not self.connected else now + LINGER
-        self._events.append(Closed(cause))
+        self._receiver.events.append(Closed(cause))
