@@ -45,7 +45,7 @@ async def serve(bootstrap: str) -> None:
     await node.bootstrapped()
     keys, kept = key_pair(), list[Connection]()
     await DhtServer.listen(node, keys, kept.append)
-    say(event="serving", key=keys.public_key.hex())
+    say(event="serving", key=keys.public_key.hex(), port=node.port)
     await asyncio.Event().wait()
 
 

@@ -149,6 +149,14 @@ class Lab:
             made.append(host)
         return made
 
+    def more_addresses(self, host: Host, count: int) -> list[str]:
+        """So many addresses for a public host, beside its own."""
+        net = f"10.{next(self._privates)}"
+        made = [f"{net}.{number // 250}.{number % 250 + 1}" for number in range(count)]
+        host.ip(*(f"addr add {address}/32 dev wan" for address in made))
+        self._core.ip(f"route add {net}.0.0/16 dev {self._ports[host.name]}")
+        return made
+
     def carried(self) -> dict[tuple[str, str, str], int]:
         """Bytes that crossed the public segment: (from, to, "udp" or "tcp") -> how many."""
         listed = json.loads(run(*self._core.command("nft", "-j", "list set ip account carried")))
