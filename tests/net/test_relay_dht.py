@@ -16,6 +16,7 @@ from holdfast.net.dht_node import DhtNode
 from holdfast.net.relay_dht import DhtDirectory, RelayBeacon
 from holdfast.net.relay_wire import ASK_PEER, ASK_RELAYS
 from holdfast.net.services import ping, serve_ping
+from tests.net.loopback import until
 from tests.net.relaying import ALICE, BOB, Relay, eventually, leaning, relaying
 
 TOPIC = b"t" * 32
@@ -142,4 +143,26 @@ async def test_nobody_is_sent_to_a_relay_that_was_left_long_ago() -> None:
         async with leaning(BOB, directory=directory) as bob:
             with pytest.raises(PeerUnreachable, match="No relay is known"):
                 await bob.connect(ALICE)
+        await directory.close()
+
+
+async def test_another_relay_takes_the_place_of_one_that_is_gone() -> None:
+    async with (
+        network() as nodes,
+        in_dht(nodes[0], key_pair()) as one,
+        in_dht(nodes[1], key_pair()) as two,
+    ):
+        directory = DhtDirectory(nodes[2])
+        async with leaning(ALICE, directory=directory) as alice:
+            alice.finder.announce(TOPIC)
+            alice.relays.settle(1)
+            await until(lambda: alice.relays.holding)
+            first, second = (
+                (one, two) if ALICE.public_key in one.relay.server.guests else (two, one)
+            )
+            assert not second.relay.server.guests
+            await first.relay.close()
+            await until(lambda: second.relay.server.topics.announced)
+            await until(lambda: len(alice.relays.clients) == 1)
+            assert list(second.relay.server.guests) == [ALICE.public_key]
         await directory.close()

@@ -87,7 +87,10 @@ class RelayFinder:
 
     def _clients(self, topic: bytes) -> list[RelayClient]:
         """The relays of a topic: those that hold us, and those found for it."""
-        return list({**dict.fromkeys(self._relays.holding), **self._joined.get(topic, {})})
+        joined = self._joined.get(topic, {})
+        for client in [client for client in joined if client not in self._relays.clients]:
+            del joined[client]
+        return list({**dict.fromkeys(self._relays.holding), **joined})
 
     def _update(self, topic: bytes) -> None:
         flags = self._flags(topic)
@@ -120,6 +123,7 @@ class RelayFinder:
 
     async def _search_once(self, topic: bytes) -> None:
         for place in await self._relays.find(ASK_TOPIC, topic):
+            self._clients(topic)  # forgets those that were left
             if len(self._joined.get(topic, ())) >= MAX_RELAYS:
                 return
             try:

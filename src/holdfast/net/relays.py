@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-from holdfast.crypto import KeyPair
+from holdfast.crypto import KeyPair, blake2b
 from holdfast.errors import HoldfastError, UnavailableError
 from holdfast.net.connection import Admit, Connection
 from holdfast.net.relay_client import RelayClient
@@ -63,6 +63,7 @@ class Relays:
         self._publish = publish
         self._clock = clock
         self._kept: dict[RelayClient, None] = {}
+        self._named: set[RelayClient] = set()
         self._watchers: list[Peers] = []
         self._arrivals: list[Callable[[RelayClient], None]] = []
         self._seq = 0
@@ -78,6 +79,7 @@ class Relays:
         """Lean on the relay at an address (``HOST:PORT`` or a WebSocket URL) until told not to."""
         client = self._client(Place(public_key or b"", (address,)))
         self._kept[client] = None
+        self._named.add(client)
         return client
 
     def _client(self, place: Place) -> RelayClient:
@@ -133,6 +135,9 @@ class Relays:
         """Leave a relay that nobody uses any more: no stream, no topic, and not one of ours."""
         if client in self._kept or client.streams or client.topics or client not in self.clients:
             return
+        self._leave(client)
+
+    def _leave(self, client: RelayClient) -> None:
         self.clients.remove(client)
         task = asyncio.ensure_future(client.close())
         self._closing.add(task)
@@ -204,6 +209,8 @@ class Relays:
             if len(self.holding) < wanted:
                 await self._find_more(wanted)
                 self._say()
+            if len(self.holding) >= wanted:
+                self._drop_lost()
             try:
                 async with asyncio.timeout(SETTLE_PAUSE):
                     await self._stirred.wait()
@@ -211,7 +218,10 @@ class Relays:
                 pass
 
     async def _find_more(self, wanted: int) -> None:
-        for place in await self.find(ASK_RELAYS, bytes(32)):
+        own = self.key_pair.public_key
+        places = await self.find(ASK_RELAYS, bytes(32))
+        # Everybody finds the same ones, and should not lean on the same one.
+        for place in sorted(places, key=lambda place: blake2b(own + place.public_key)):
             if len(self.holding) >= wanted:
                 return
             try:
@@ -220,6 +230,13 @@ class Relays:
                 continue
             self._kept[client] = None
             self._arrived(client)
+
+    def _drop_lost(self) -> None:
+        """Others hold us in place of relays that were found once and are gone."""
+        for client in [each for each in self._kept if not each.connected]:
+            if client not in self._named:
+                del self._kept[client]
+                self._leave(client)
 
     def _say(self) -> None:
         """Publish which relays hold us, when that has changed or is about to expire."""
