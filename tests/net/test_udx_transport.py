@@ -10,7 +10,7 @@ import pytest
 from holdfast.errors import ClosedError, HoldfastError
 from holdfast.net import Connection
 from holdfast.net.udp import UdpSocket
-from holdfast.net.udx_transport import SEND_BUFFER
+from holdfast.net.udp_writing import SEND_BUFFER
 from tests.net.loopback import ALICE, BOB, until
 from tests.net.udx_ends import LOCAL, Collector, Ends, two_ends
 

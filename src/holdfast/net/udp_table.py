@@ -44,3 +44,8 @@ class StreamTable:
     def on_socket(self, socket: UdpSocket) -> list[UdxTransport]:
         """The streams that send through a socket."""
         return [stream for stream in self._streams.values() if stream.socket is socket]
+
+    def abort_all(self) -> None:
+        """End every stream, those that were never connected too."""
+        for stream in list(self._streams.values()):
+            stream.abort()

@@ -10,10 +10,13 @@ import asyncio
 import errno
 import logging
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from holdfast.net.udp_delivery import Delivery
+from holdfast.net.udp_pulse import Pulse
+from holdfast.net.udp_stats import UdxStats, stats_of
 from holdfast.net.udp_table import StreamTable
+from holdfast.net.udp_writing import Writing
 from holdfast.udx import (
     IPV4_BYTES,
     IPV6_BYTES,
@@ -30,37 +33,10 @@ if TYPE_CHECKING:
 
 OnFirstPacket: TypeAlias = Callable[["UdpSocket", Addr], bool]
 
-SEND_BUFFER = 512 * 1024
-"""Bytes that count as sent although they wait: as a kernel does for TCP, so that a protocol which
-allows no buffering keeps the path busy."""
-HIGH_WATER = 64 * 1024
-"""Bytes beyond those from which writers are told to stop (asyncio's own default)."""
 CLOSE_WAIT = 2.0
 """Seconds that `close` waits, once everything has arrived, for the other side to end too."""
 
-TIMER_SLACK = 0.0005
-"""Seconds that a timer may be late: setting it anew costs more than it gains."""
-
 log = logging.getLogger(__name__)
-
-
-class UdxStats(NamedTuple):
-    """How a stream fares."""
-
-    rtt: float
-    """Smoothed round trip in seconds; 0 before the first."""
-    cwnd: int
-    """Bytes that may be in flight."""
-    mtu: int
-    """Bytes of an IP packet that are known to pass."""
-    rate: float
-    """Bytes per second that the path is believed to carry."""
-    retransmits: int
-    """Packets sent again."""
-    bytes_sent: int
-    """Bytes written."""
-    bytes_received: int
-    """Bytes handed to the protocol."""
 
 
 class UdxTransport(asyncio.Transport):
@@ -100,11 +76,8 @@ class UdxTransport(asyncio.Transport):
         self._closing = False
         self._told_end = False
         self._lost = False
-        self._flush_due = False
-        self._write_paused = False
-        self._high, self._low = HIGH_WATER, HIGH_WATER // 4
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_at = 0.0
+        self._writing = Writing(self.stream)
+        self._pulse = Pulse(self.stream, self.flush)
         self._close_timer: asyncio.TimerHandle | None = None
         self._bytes_sent = 0
         table.add(self)
@@ -114,16 +87,8 @@ class UdxTransport(asyncio.Transport):
     @property
     def stats(self) -> UdxStats:
         """How it fares."""
-        sender = self.stream.sender
-        return UdxStats(
-            sender.flight.rtt.smoothed,
-            sender.control.cwnd,
-            sender.mtu.size,
-            sender.control.rate,
-            sender.flight.retransmits,
-            self._bytes_sent,
-            self._delivery.delivered,
-        )
+        received = self._delivery.delivered
+        return stats_of(self.stream, sent=self._bytes_sent, received=received)
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """asyncio: ``peername``, ``sockname``, or ``udx``: this transport."""
@@ -156,7 +121,7 @@ class UdxTransport(asyncio.Transport):
         self._use(socket)
         self.stream.connect(remote_id, addr, self._loop.time())
         self._begin()
-        self._wake()
+        self._pulse.wake()
 
     def change_remote(self, socket: UdpSocket, remote_id: int, addr: Addr) -> None:
         """The other end is reached another way from now on (relayed to direct, another address)."""
@@ -164,7 +129,7 @@ class UdxTransport(asyncio.Transport):
             raise RuntimeError("the stream is not connected yet")
         self._use(socket)
         self.stream.change_remote(remote_id, addr, self._loop.time())
-        self._wake()
+        self._pulse.wake()
 
     def _use(self, socket: UdpSocket) -> None:
         self.socket = socket
@@ -174,7 +139,7 @@ class UdxTransport(asyncio.Transport):
         """asyncio: who gets the data; the first one also `connection_made`, once connected."""
         self._protocol = self._delivery.protocol = protocol
         self._begin()
-        self._wake()
+        self._pulse.wake()
 
     def _begin(self) -> None:
         if self._protocol is not None and self.stream.connected and not self._made:
@@ -190,7 +155,7 @@ class UdxTransport(asyncio.Transport):
         self._bytes_sent += len(data)
         self.stream.write(data if isinstance(data, bytes) else bytes(data))
         self._heed_writes()
-        self._wake()
+        self._pulse.wake()
 
     def writelines(self, list_of_data: Iterable[Buffer]) -> None:
         """asyncio: send several."""
@@ -200,7 +165,7 @@ class UdxTransport(asyncio.Transport):
     def write_eof(self) -> None:
         """asyncio: nothing more will be written; what comes in is still read."""
         self.stream.end()
-        self._wake()
+        self._pulse.wake()
 
     def can_write_eof(self) -> bool:
         """asyncio: yes."""
@@ -209,37 +174,24 @@ class UdxTransport(asyncio.Transport):
     def send_message(self, data: bytes) -> None:
         """Send a small message once; it may get lost or overtake the stream."""
         self.stream.message(data)
-        self._wake()
+        self._pulse.wake()
 
     def get_write_buffer_size(self) -> int:
-        """asyncio: bytes waiting beyond `SEND_BUFFER`."""
-        return max(0, self.stream.sender.outbox.size - SEND_BUFFER)
+        """asyncio: bytes waiting, beyond what a kernel would take."""
+        return self._writing.size
 
     def get_write_buffer_limits(self) -> tuple[int, int]:
         """asyncio: (low, high)."""
-        return self._low, self._high
+        return self._writing.low, self._writing.high
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         """asyncio: when writers are told to stop, and to go on."""
-        if high is None:
-            high = HIGH_WATER if low is None else 4 * low
-        if low is None:
-            low = high // 4
-        if not high >= low >= 0:
-            raise ValueError("high must be at least low, and low at least 0")
-        self._high, self._low = high, low
+        self._writing.set_limits(high, low)
         self._heed_writes()
 
     def _heed_writes(self) -> None:
-        size, protocol = self.get_write_buffer_size(), self._protocol
-        if protocol is None:
-            return
-        if size > self._high and not self._write_paused:
-            self._write_paused = True
-            self._guard(protocol.pause_writing)
-        elif size <= self._low and self._write_paused:
-            self._write_paused = False
-            self._guard(protocol.resume_writing)
+        if self._protocol is not None:
+            self._guard(self._writing.tell, self._protocol)
 
     # -- reading --------------------------------------------------------------------------------
 
@@ -250,7 +202,7 @@ class UdxTransport(asyncio.Transport):
     def resume_reading(self) -> None:
         """asyncio: hand over again, at the end of this turn."""
         self._delivery.reading = True
-        self._wake()
+        self._pulse.wake()
 
     def receive(
         self, socket: UdpSocket, data: memoryview, segment: int, addr: Addr, now: float
@@ -271,15 +223,6 @@ class UdxTransport(asyncio.Transport):
 
     # -- the turn -------------------------------------------------------------------------------
 
-    def _wake(self) -> None:
-        if not self._flush_due:
-            self._flush_due = True
-            self._loop.call_soon(self._flush_soon)
-
-    def _flush_soon(self) -> None:
-        self._flush_due = False
-        self.flush()
-
     def flush(self) -> None:
         """Send what may leave, hand over what has arrived, and see when to look again."""
         self._send()
@@ -294,7 +237,9 @@ class UdxTransport(asyncio.Transport):
                 self._guard(self.on_remote_changed)
         self._heed_writes()
         self._heed_end()
-        self._arm()
+        if self.stream.gone:
+            self.forget()
+        self._pulse.arm()
 
     def _send(self) -> None:
         socket = self.socket
@@ -302,21 +247,6 @@ class UdxTransport(asyncio.Transport):
             return
         for burst in self.stream.to_send(self._loop.time()):
             socket.send_burst(burst)
-
-    def _arm(self) -> None:
-        due = self.stream.deadline()
-        if self.stream.gone:
-            self.forget()
-        elif due is not None and (self._timer is None or due < self._timer_at - TIMER_SLACK):
-            if self._timer is not None:
-                self._timer.cancel()
-            self._timer_at = due
-            self._timer = self._loop.call_at(due, self._on_timer)
-
-    def _on_timer(self) -> None:
-        self._timer = None
-        self.stream.on_deadline(self._loop.time())
-        self.flush()
 
     def _guard(self, callback: Callable[..., object], *arguments: object) -> None:
         """Call the user; what it does not catch ends the stream, as asyncio does."""
@@ -338,7 +268,7 @@ class UdxTransport(asyncio.Transport):
             self.abort()
             return
         self.stream.end()
-        self._wake()
+        self._pulse.wake()
 
     def abort(self) -> None:
         """asyncio: end it now; the other side is told."""
@@ -346,15 +276,14 @@ class UdxTransport(asyncio.Transport):
         self._delivery.drop = True
         self.stream.destroy(self._loop.time())
         self._send()
-        self._wake()
+        self._pulse.wake()
 
     def forget(self) -> None:
         """Answer nobody any more: the socket is gone, or the other side has had its time."""
         self._table.remove(self)
-        for timer in (self._timer, self._close_timer):
-            if timer is not None:
-                timer.cancel()
-        self._timer = self._close_timer = None
+        self._pulse.stop()
+        if self._close_timer is not None:
+            self._close_timer.cancel()
 
     def _heed_end(self) -> None:
         stream, delivery = self.stream, self._delivery
