@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import TYPE_CHECKING
 
 from holdfast.errors import HoldfastError, PeerUnreachable
@@ -113,10 +112,14 @@ class SwarmDht:
 
     async def close(self) -> None:
         """Take no more connections; open ones stay, and so does the node."""
-        if self._server is not None:
-            self._server.cancel() if not self._server.done() else None
-            with contextlib.suppress(HoldfastError, asyncio.CancelledError):
-                await (await self._server).close()
+        server, self._server = self._server, None
+        if server is None:
+            return
+        if not server.done():
+            server.cancel()
+            await asyncio.gather(server, return_exceptions=True)
+        if not server.cancelled() and server.exception() is None:
+            await server.result().close()
 
 
 _HINT = "Check the --bootstrap addresses, and that UDP gets out of this network."

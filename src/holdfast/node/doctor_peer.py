@@ -212,16 +212,9 @@ async def _first_for(swarm: Swarm, topic: bytes) -> Connection:
 
 async def _looked(swarm: Swarm, topic: bytes, flushed: Callable[[], Awaitable[bool]]) -> None:
     """Return when whoever the first lookup found was dialled in vain."""
-    changed = asyncio.Event()
-    unwatch = swarm.trace.watch(lambda step: changed.set())
-    try:
-        await flushed()
-        await asyncio.sleep(NEAR)
-        while any(peer.state == "dialling" for peer in swarm.crowd.peers_of(topic)):
-            changed.clear()
-            await changed.wait()
-    finally:
-        unwatch()
+    await flushed()
+    await asyncio.sleep(NEAR)
+    await swarm.tried(topic)
 
 
 def _arrived(rung: str, connection: Connection, seconds: float) -> Reached:
