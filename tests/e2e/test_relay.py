@@ -10,7 +10,7 @@ import random
 import re
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -30,6 +30,13 @@ pytestmark = pytest.mark.e2e
 SIZE = int(os.environ.get("HOLDFAST_RELAY_BYTES", 24_000_000))
 SECRET = os.urandom(32)
 ALICE, BOB = key_pair(), key_pair()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for what other processes bring about."""
+    async with asyncio.timeout(60):
+        while not condition():  # noqa: ASYNC110 - no event exists for what tests look at
+            await asyncio.sleep(0.005)
 
 
 class RelayProcess:
@@ -166,8 +173,7 @@ async def test_a_drive_goes_through_a_relay_that_learns_nothing_of_it(
                 bob.seek(own.core.discovery_key)
                 half = asyncio.ensure_future(received(other))
                 # Look while it goes on, when most would be there, and again when it has gone.
-                while held(other) < 20:
-                    await asyncio.sleep(0.005)
+                await until(lambda: held(other) >= 20)
                 memory = await asyncio.to_thread(relay.memory)
                 assert await half == hashlib.sha256(data).hexdigest()
                 memory += await asyncio.to_thread(relay.memory)
@@ -208,11 +214,9 @@ async def hang_up_midway(line: Wire, bob: Node, drive: Drive) -> None:
     """Break the wire once a connection over it has carried something."""
     met = len(bob.met)
     before = held(drive)
-    while held(drive) < before + 20:
-        await asyncio.sleep(0.005)
+    await until(lambda: held(drive) >= before + 20)
     await asyncio.to_thread(line.hang_up)
-    while len(bob.met) == met:
-        await asyncio.sleep(0.005)
+    await until(lambda: len(bob.met) > met)
 
 
 def held(drive: Drive) -> int:
@@ -233,8 +237,7 @@ async def test_a_relay_that_is_killed_and_started_again_is_leant_on_again(tmp_pa
         async with Drive(bob.store, own.key) as other:
             got = asyncio.ensure_future(received(other))
             bob.seek(own.core.discovery_key)
-            while held(other) < 20:
-                await asyncio.sleep(0.005)
+            await until(lambda: held(other) >= 20)
             await relay.stop(signal.SIGKILL)
             await relay.start()
             assert await got == hashlib.sha256(data).hexdigest()
