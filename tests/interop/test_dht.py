@@ -221,8 +221,10 @@ async def test_javascript_finds_its_firewall_open_with_our_nodes_alone(
     await network.grow(["py"] * 6)
     node = await network.add("js", stays=False)
     assert isinstance(node, JsNode)
-    assert node.opened["remote"] == {"host": HOST, "port": node.port}
-    assert not node.opened["firewalled"]
+    settled = await node.call("settle")
+    assert settled["remote"] == {"host": HOST, "port": node.port}
+    assert not settled["firewalled"]
+    assert not settled["ephemeral"]
 
 
 async def test_ours_finds_its_firewall_open_with_javascript_nodes_alone(

@@ -135,9 +135,9 @@ class Answers:
             self._probe(pack(answer.addr), answer.socket)
 
     def _probe(self, packed: bytes, socket: object) -> None:
-        """Ask once whether anybody is at an address."""
+        """Ask once, and without our id for the sake of its size, whether anybody is there."""
         node = self._node
-        call = node.prepare(packed, node.frame(PING, internal=True, socket=socket), socket)
+        call = node.prepare(packed, Frame(PING, internal=True, least=PROBE_BYTES), socket)
         call.sends_left = 1
         node.launch(call, at_once=True)
 

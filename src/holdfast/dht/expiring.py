@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable
-from typing import Generic, NamedTuple, TypeVar
+from collections.abc import Callable, Hashable
+from typing import Any, Generic, NamedTuple, TypeVar
 
 V = TypeVar("V")
 
@@ -23,7 +23,17 @@ class Expiring(Generic[V]):
     memory of what the others gave.
     """
 
-    def __init__(self, *, seconds: float, most: int, most_bytes: int, most_of_one: int) -> None:
+    def __init__(
+        self,
+        *,
+        seconds: float,
+        most: int,
+        most_bytes: int,
+        most_of_one: int,
+        on_gone: Callable[[Any], None] | None = None,
+    ) -> None:
+        """``on_gone`` is told the key of each value that is not kept any more."""
+        self._on_gone = on_gone
         self._seconds = seconds
         self._most = most
         self._most_bytes = most_bytes
@@ -66,6 +76,8 @@ class Expiring(Generic[V]):
         del theirs[key]
         if not theirs:
             del self._sources[kept.source]
+        if self._on_gone is not None:
+            self._on_gone(key)
         return kept.value
 
     def expire(self, now: float) -> None:

@@ -67,9 +67,13 @@ class _Refresh(NamedTuple):
     record: bytes
 
 
-def _records() -> Expiring[Any]:
+def _records(on_gone: Callable[[Any], None] | None = None) -> Expiring[Any]:
     return Expiring(
-        seconds=RECORD_AGE, most=MOST_RECORDS, most_bytes=MOST_RECORD_BYTES, most_of_one=SHARE
+        seconds=RECORD_AGE,
+        most=MOST_RECORDS,
+        most_bytes=MOST_RECORD_BYTES,
+        most_of_one=SHARE,
+        on_gone=on_gone,
     )
 
 
@@ -86,7 +90,7 @@ class Storage:
         """``router`` takes those who announce themselves, to be called through this node."""
         self._router = router
         self._random = random
-        self._records: Expiring[bytes] = _records()
+        self._records: Expiring[bytes] = _records(self._gone)
         self._topics: dict[bytes, dict[bytes, None]] = {}
         self._refreshes: Expiring[_Refresh] = _records()
         self._mutable: Expiring[Mutable] = _values()
@@ -126,16 +130,12 @@ class Storage:
 
     def peers(self, target: bytes, now: float) -> list[bytes]:
         """Records under a topic, at most as many as fit in an answer; not always the same ones."""
-        topic = self._topics.get(target)
+        self._records.expire(now)
         found = []
-        for key in list(topic or ()):
+        for key in self._topics.get(target, ()):
             record = self._records.get((target, key), now)
             if record is not None:
                 found.append(record)
-            elif topic is not None:
-                del topic[key]
-        if topic is not None and not topic:
-            del self._topics[target]
         if len(found) > LOOKUP_PEERS:
             first = int.from_bytes(self._random(2), "little") % len(found)
             found = (found + found)[first : first + LOOKUP_PEERS]
@@ -146,37 +146,25 @@ class Storage:
 
     def keep_peer(self, target: bytes, key: bytes, record: bytes, source: str, now: float) -> None:
         """Write down that the holder of a key has what a topic stands for."""
-        topic = self._topics.setdefault(target, {})
+        topic = self._topics.get(target, {})
         if key not in topic and len(topic) >= TOPIC_PEERS:
-            self._forget(target, next(iter(topic)))
-            topic = self._topics.setdefault(target, {})
-        topic.pop(key, None)
-        topic[key] = None
+            self._records.remove((target, next(iter(topic))))
         self._records.put((target, key), record, len(record) + 64, source, now)
-        if len(self._topics) > MOST_RECORDS:
-            self._sweep()
+        self._topics.setdefault(target, {})[key] = None
 
     def forget_peer(self, target: bytes, key: bytes) -> None:
         """Take it back."""
         if blake2b(key) == target:
             self._router.delete(target)
-        self._forget(target, key)
-
-    def _forget(self, target: bytes, key: bytes) -> None:
         self._records.remove((target, key))
+
+    def _gone(self, place: tuple[bytes, bytes]) -> None:
+        """A record is not kept any more."""
+        target, key = place
         topic = self._topics.get(target)
         if topic is not None:
             topic.pop(key, None)
             if not topic:
-                del self._topics[target]
-
-    def _sweep(self) -> None:
-        """Topics whose records have been pushed out or have expired."""
-        for target in list(self._topics):
-            alive = {key: None for key in self._topics[target] if (target, key) in self._records}
-            if alive:
-                self._topics[target] = alive
-            else:
                 del self._topics[target]
 
     def _on_find_peer(self, request: Request) -> None:
@@ -213,7 +201,7 @@ class Storage:
         key, source = record[:32], request.from_addr
         if blake2b(key) == target:
             self._router.set(target, source, record, request.now)
-            self._forget(target, key)
+            self._records.remove((target, key))
         else:
             self.keep_peer(target, key, record, source[0], request.now)
 

@@ -48,6 +48,12 @@ function info({ node }) {
   }
 }
 
+// What a node does by itself after twenty minutes: whether it is reached from outside, and then stays.
+async function settle({ node }) {
+  await nodes[node]._updateNetworkState(false)
+  return info({ node })
+}
+
 const keys = (seed) => DHT.keyPair(Buffer.from(seed, 'hex'))
 const hex = (buffer) => (buffer ? Buffer.from(buffer).toString('hex') : null)
 const bytes = (text) => Buffer.from(text, 'hex')
@@ -92,6 +98,7 @@ serve({
   open,
   first,
   info,
+  settle,
   announce,
   lookup,
   findPeer,
