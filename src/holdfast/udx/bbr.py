@@ -3,7 +3,7 @@
 The path is modelled by two numbers: the most it has delivered per second in the last ten round
 trips, and the shortest round trip of the last ten seconds; what is sent is a gain times these. Loss
 by itself is no sign of congestion: that keeps radio links usable. Unlike the original, loss beyond
-what such a link has ends the start-up and lowers the model.
+what such a link has ends the start-up.
 
 Two loops that wake up every millisecond or so take longer to answer than a short path does; the
 model counts that time (`QUANTUM`) as part of the path.
@@ -31,8 +31,6 @@ FULL_GROWTH, FULL_ROUNDS = 1.25, 3
 """The pipe is full when the rate has not grown by a quarter in three round trips."""
 HEAVY_LOSS = 0.3
 """Share of a round trip's bytes above which loss is congestion: a bad radio link loses a fifth."""
-BACK_OFF = 0.85
-"""What such a round leaves of the rate."""
 QUANTUM = 0.002
 """Seconds in which two busy event loops answer each other."""
 INITIAL, MINIMAL = 10, 4
@@ -129,10 +127,9 @@ class Bbr:
 
     def _heed_loss(self) -> None:
         total = self._round_acked + self._round_lost
-        if total > 8 * self.mss and self._round_lost > HEAVY_LOSS * total:
-            if self.state == "startup":
-                self._fill()
-            self._rates = deque((at, rate * BACK_OFF) for at, rate in self._rates)
+        heavy = total > 8 * self.mss and self._round_lost > HEAVY_LOSS * total
+        if heavy and self.state == "startup":
+            self._fill()
         self._round_acked = self._round_lost = 0
 
     def _check_full(self, sample: Sample, round_start: bool) -> None:
