@@ -15,8 +15,8 @@ from holdfast.errors import (
     NotAllowedError,
     PeerUnreachable,
 )
-from holdfast.net import Connection, Peers, Policy, ping, serve_ping
-from tests.net.loopback import ALICE, BOB, until
+from holdfast.net import Connection, Peers, Policy, dial, ping, serve_ping
+from tests.net.loopback import ALICE, BOB, closed, listening, until
 
 
 class Side:
@@ -155,3 +155,87 @@ async def test_after_close_nothing_is_open_and_nothing_can_be_opened() -> None:
         with pytest.raises(ClosedError):
             await alice.peers.connect(bob.address)
         await until(lambda: not len(bob.peers))
+
+
+# -- two connections, and the other side decides ------------------------------------------------
+
+
+@asynccontextmanager
+async def crossed() -> AsyncIterator[tuple[Side, Connection, Connection]]:
+    """A node, a connection from somebody, and a newer one to the same that it dialled itself.
+
+    That somebody has the greater key and keeps no books: it closes what the test says.
+    """
+    low, high = sorted((ALICE, BOB), key=lambda keys: keys.public_key)
+    async with side(low) as near, listening(high) as (listener, arrivals):
+        theirs = await dial(near.address, high)
+        await until(lambda: len(near.peers) == 1)
+        make = dial(listener.addresses[0], low, on_open=near.peers.opened)
+        dialled = asyncio.ensure_future(near.peers._kept(make))
+        ours = await arrivals.next()
+        (first,) = near.peers
+        assert await dialled is first  # until the other side has decided, the older one counts
+        try:
+            yield near, theirs, ours
+        finally:
+            theirs.close()
+            ours.close()
+            await theirs.wait_closed()
+            await ours.wait_closed()
+
+
+async def test_if_the_other_side_closes_the_older_the_newer_counts() -> None:
+    async with crossed() as (near, theirs, ours):
+        serve_ping(ours)
+        theirs.close()
+        await until(lambda: len(near.seen) == 2)
+        (kept,) = near.peers
+        assert kept.is_initiator and kept.handshake_hash == ours.handshake_hash
+        await ping(kept)
+
+
+async def test_if_the_other_side_closes_the_newer_the_older_stays() -> None:
+    async with crossed() as (near, theirs, ours):
+        serve_ping(theirs)
+        ours.abort(ClosedError("The other one is kept."))
+        await ours.wait_closed()
+        (kept,) = near.peers
+        assert kept.handshake_hash == theirs.handshake_hash
+        await ping(kept)
+        assert len(near.seen) == 1
+
+
+async def test_if_the_other_side_closes_neither_the_older_stays(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("holdfast.net.peers.AT_ONCE", 0.05)
+    async with crossed() as (near, theirs, ours):
+        await closed(ours)
+        (kept,) = near.peers
+        assert kept.handshake_hash == theirs.handshake_hash and not theirs.closed
+
+
+async def test_what_was_sent_on_the_newer_meanwhile_is_not_lost() -> None:
+    async with crossed() as (near, theirs, ours):
+        asked = asyncio.ensure_future(ping(ours))
+        await asyncio.sleep(0)
+        theirs.close()
+        await until(lambda: len(near.seen) == 2)
+        assert await asked > 0
+
+
+async def test_a_gate_turns_strangers_away_and_watchers_hear_of_the_others() -> None:
+    async with side(ALICE) as alice, side(BOB) as bob:
+
+        def gate(key: bytes) -> None:
+            raise NotAllowedError("Full.")
+
+        alice.peers.gate = gate
+        with pytest.raises(HoldfastError):
+            await bob.peers.connect(alice.address)
+        heard: list[Connection] = []
+        stop = alice.peers.watch(heard.append)
+        connection = await alice.peers.connect(bob.address)  # whom we dial is no stranger
+        assert heard == [connection]
+        stop()
+        stop()
