@@ -7,12 +7,16 @@ and connecting, of one echo over it, and of small values put and got.
 from __future__ import annotations
 
 import os
+import time
 from typing import Any
 
 from benchmarks.jobs.bare import Times, run_bare
 from holdfast.crypto import key_pair
+from holdfast.dht import operations
 from holdfast.net.connection import Connection
+from holdfast.net.dht_connect import dht_connect
 from holdfast.net.dht_node import DhtNode
+from holdfast.net.dht_server import DhtServer
 from holdfast.net.services import ping, serve_ping
 
 _kept: list[object] = []
@@ -25,7 +29,8 @@ async def make(arguments: dict[str, Any]) -> DhtNode:
 
 
 async def testnet(arguments: dict[str, Any]) -> dict[str, Any]:
-    first: list[tuple[str, int]] = []
+    given = arguments.get("bootstrap", [])
+    first = [(each["host"], each["port"]) for each in given]
     for _ in range(arguments["nodes"]):
         node = await DhtNode.open(host="127.0.0.1", bootstrap=first, ephemeral=False)
         await node.bootstrapped()
@@ -35,8 +40,6 @@ async def testnet(arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 async def server(arguments: dict[str, Any]) -> dict[str, Any]:
-    from holdfast.net.dht_server import DhtServer
-
     node = await make(arguments)
     await node.bootstrapped()
     pair, topic = key_pair(), os.urandom(32)
@@ -73,11 +76,32 @@ async def _lookup(node: DhtNode, topic: bytes) -> int:
     return sum([len(found.peers) async for found in node.lookup(topic)])
 
 
-async def _connect(node: DhtNode, key: bytes) -> Connection:
-    from holdfast.net.dht_connect import dht_connect
+async def lookups(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Each by a fresh client, of a topic that another one has announced."""
+    found: dict[str, list[float]] = {"ms": [], "hops": [], "asked": []}
+    announcer = await make(arguments)
+    await announcer.bootstrapped()
+    for _ in range(arguments["rounds"]):
+        topic = os.urandom(32)
+        await announcer.announce(topic, announcer.key_pair)
+        node = await make(arguments)
+        await node.bootstrapped()
+        start = time.perf_counter()
+        walk = node.walk()
+        machine, storage = node.enter(), node.storage
+        walk.query = operations.lookup(machine, storage, topic, walk.push, walk.end, ())
+        node.flush()
+        query = await walk.finished()
+        found["ms"].append(1000 * (time.perf_counter() - start))
+        found["hops"].append(query.hops)
+        found["asked"].append(query.replies)
+        await node.close()
+    return dict(found)
 
+
+async def _connect(node: DhtNode, key: bytes) -> Connection:
     return await dht_connect(node, key, key_pair())
 
 
 if __name__ == "__main__":
-    run_bare({"testnet": testnet, "server": server, "client": client})
+    run_bare({"testnet": testnet, "server": server, "client": client, "lookups": lookups})

@@ -8,7 +8,7 @@ const DHT = peer('hyperdht')
 const make = () => new DHT({ bootstrap: args.bootstrap, host: '127.0.0.1' })
 
 async function testnet() {
-  const net = await peer('hyperdht/testnet')(args.nodes, { host: '127.0.0.1' })
+  const net = await peer('hyperdht/testnet')(args.nodes, { host: '127.0.0.1', bootstrap: args.bootstrap })
   return { bootstrap: net.bootstrap.map(({ host, port }) => ({ host, port })) }
 }
 
@@ -60,4 +60,22 @@ async function client() {
   return Object.fromEntries(Object.entries(times).map(([name, list]) => [name, median(list)]))
 }
 
-run({ testnet, server, client })
+// Each by a fresh client, of a topic that another one has announced.
+async function lookups() {
+  const ms = []
+  const announcer = make()
+  await announcer.fullyBootstrapped()
+  for (let i = 0; i < args.rounds; i++) {
+    const topic = crypto.randomBytes(32)
+    await announcer.announce(topic, announcer.defaultKeyPair).finished()
+    const node = make()
+    await node.fullyBootstrapped()
+    const start = now()
+    for await (const reply of node.lookup(topic)) if (!reply) throw new Error('no reply')
+    ms.push((now() - start) * 1000)
+    await node.destroy()
+  }
+  return { ms }
+}
+
+run({ testnet, server, client, lookups })
