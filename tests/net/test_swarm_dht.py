@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -150,6 +153,34 @@ async def test_with_every_bootstrap_node_gone_a_known_peer_is_dialled_all_the_sa
                 0
             ].relay_addresses
         )
+
+
+async def worker(book: Path, ports: list[int]) -> tuple[asyncio.subprocess.Process, dict[str, Any]]:
+    """A swarm in a process of its own, and what it reached."""
+    command = [sys.executable, "-m", "tests.net.swarm_worker", str(book), *map(str, ports)]
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    assert process.stdout is not None
+    async with asyncio.timeout(30):
+        return process, json.loads(await process.stdout.readline())
+
+
+async def test_a_killed_node_comes_back_to_its_peer_without_any_bootstrap_node(
+    tmp_path: Path,
+) -> None:
+    async with community(2) as dht:
+        alice = await dht.side(1)
+        assert await alice.swarm.join(TOPIC, announce=True, lookup=False).flushed()
+        ports = [node.port for node in dht.nodes]
+        cold, said = await worker(tmp_path / "peers", ports)
+        assert said["key"] == alice.key.hex() and said["rungs"][0] == DHT
+        cold.kill()
+        await cold.wait()
+        for node in dht.nodes:
+            await node.close()
+        warm, said = await worker(tmp_path / "peers", ports)
+        assert said["key"] == alice.key.hex() and said["rungs"][0] == BOOK
+        warm.kill()
+        await warm.wait()
 
 
 async def test_known_peers_are_dialled_over_tcp_before_any_lookup(tmp_path: Path) -> None:
