@@ -30,6 +30,8 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOLDFAST_STORE", str(tmp_path / "default-store"))
     monkeypatch.setenv("HOLDFAST_STATE", str(tmp_path / "default-state"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("HOLDFAST_LAN", "off")  # a test speaks to no network but its own
+    monkeypatch.setenv("HOLDFAST_RUNTIME", str(tmp_path / "default-runtime"))
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.delenv("HOLDFAST_PASSPHRASE_FILE", raising=False)
 

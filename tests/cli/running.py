@@ -55,9 +55,10 @@ def holdfast(*arguments: str | Path, **options: Any) -> Ran:
 class Running:
     """A process that goes on; what it prints with ``--json`` is read as events."""
 
-    def __init__(self, *arguments: str | Path) -> None:
+    def __init__(self, *arguments: str | Path, **options: Any) -> None:
         self.process = subprocess.Popen(
             [*COMMAND, "--json", *map(str, arguments)],
+            **options,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -113,9 +114,9 @@ class Running:
 
 
 @contextlib.contextmanager
-def running(*arguments: str | Path) -> Iterator[Running]:
-    """A process that is gone at the end of the block."""
-    process = Running(*arguments)
+def running(*arguments: str | Path, **options: Any) -> Iterator[Running]:
+    """A process that is gone at the end of the block; ``options`` as those of `Popen`."""
+    process = Running(*arguments, **options)
     try:
         yield process
     finally:

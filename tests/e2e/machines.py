@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,25 +12,32 @@ from tests.cli.running import Ran, Running, holdfast, running
 
 
 class Machine:
-    """One store and the command line over it."""
+    """One store and the command line over it; others find it only where it says it is."""
 
     def __init__(self, home: Path) -> None:
         home.mkdir()
         self.home = home
         self.store = home / "store"
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """Its own folder for what nodes of one machine tell each other."""
+        return os.environ | {"HOLDFAST_RUNTIME": str(self.home / "runtime")}
+
     def run(self, *arguments: str | Path, **options: Any) -> Ran:
         """A verb with ``--json``, to its end."""
+        options.setdefault("env", self.environment)
         return holdfast("--store", self.store, "--json", *arguments, **options)
 
     def say(self, *arguments: str | Path, **options: Any) -> Ran:
         """A verb as people type it."""
+        options.setdefault("env", self.environment)
         return holdfast("--store", self.store, *arguments, **options)
 
     @contextmanager
     def start(self, *arguments: str | Path) -> Iterator[Running]:
         """A verb that goes on, ended by the block."""
-        with running("--store", self.store, *arguments) as process:
+        with running("--store", self.store, *arguments, env=self.environment) as process:
             yield process
 
     @contextmanager

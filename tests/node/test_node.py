@@ -102,7 +102,7 @@ async def test_what_was_fetched_is_not_offered_on() -> None:
         await drive.get("/a")
         stranger = key_pair().public_key
         assert middle.policy.offered == []
-        assert not middle._exchanges(drive.discovery_key, stranger)
+        assert not middle.policy.offers(drive.discovery_key, stranger)
 
 
 async def test_a_shared_copy_serves_when_the_first_sharer_is_gone() -> None:

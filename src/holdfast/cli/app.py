@@ -25,6 +25,7 @@ EXIT_PIPE = 141
 
 VERBS = {
     "share": "Make or update a drive from files and folders, print its link, serve it.",
+    "up": "Run a node that stays: serve what was shared, help others find each other.",
     "get": "Fetch a drive, or a part of it, into a folder.",
     "ls": "List a folder of a drive, or your own drives.",
     "cat": "Write a file of a drive to standard output.",

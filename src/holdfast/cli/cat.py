@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from holdfast.cli.network import network_options
 from holdfast.cli.options import Settings, common_options, pass_settings, peer_option
 from holdfast.errors import PathError
 
@@ -36,6 +37,7 @@ class _Range(click.ParamType):  # type: ignore[type-arg]
     help="Only these bytes (the first is 0, the last is included).",
 )
 @peer_option
+@network_options
 @common_options
 @pass_settings
 def command(

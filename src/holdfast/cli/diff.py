@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from holdfast.cli.network import network_options
 from holdfast.cli.options import Settings, common_options, pass_settings, peer_option
 from holdfast.cli.ui import printable
 from holdfast.errors import NotFoundError
@@ -15,6 +16,7 @@ SIGNS = {"added": "+", "removed": "-", "changed": "~"}
 @click.argument("target", metavar="LINK[@VERSION][/PATH]")
 @click.argument("since", type=click.IntRange(min=0))
 @peer_option
+@network_options
 @common_options
 @pass_settings
 def command(settings: Settings, target: str, since: int, peer: tuple[str, ...]) -> None:

@@ -37,9 +37,6 @@ def command(
     settings: Settings,
     listen: str,
     peer: str | None,
-    bootstrap: tuple[str, ...],
-    relay: tuple[str, ...],
-    no_lan: bool,
 ) -> int:
     """Check what works from here: sockets, LAN, DHT, NAT, relay, clock, disk and store.
 
@@ -47,7 +44,7 @@ def command(
     """
     from holdfast.cli.runtime import run_async
 
-    network = network_of(settings, bootstrap, relay, no_lan)
+    network = network_of(settings)
     if peer is not None:
         return run_async(_peer(settings, network, peer))
     return run_async(_doctor(settings, network, listen))

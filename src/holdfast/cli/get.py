@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from holdfast.cli.network import network_options
 from holdfast.cli.options import Settings, common_options, pass_settings, peer_option
 from holdfast.cli.ui import UI, amount, plural, printable
 from holdfast.errors import LinkError, PathError
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     help="How long to wait for a peer that has gone.",
 )
 @peer_option
+@network_options
 @common_options
 @pass_settings
 def command(
@@ -54,7 +56,7 @@ async def _get(
     folder = dest or _default_folder(target)
     if folder.exists() and not folder.is_dir():
         raise PathError(f"{folder} is not a folder.", "Name a folder to put the files into.")
-    async with open_node(settings) as node:
+    async with open_node(settings, online=True) as node:
         view, path = await open_target(ui, node, target, peers)
         with Progress(ui, "fetching") as bar:
             fetched = await node.fetch(

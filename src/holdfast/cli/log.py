@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from holdfast.cli.network import network_options
 from holdfast.cli.options import Settings, common_options, pass_settings, peer_option
 from holdfast.cli.ui import amount, printable
 
@@ -12,6 +13,7 @@ from holdfast.cli.ui import amount, printable
 @click.argument("target", metavar="LINK[@VERSION][/PATH]")
 @click.option("--limit", "-n", default=50, show_default=True, help="Lines at most; 0 for all.")
 @peer_option
+@network_options
 @common_options
 @pass_settings
 def command(settings: Settings, target: str, limit: int, peer: tuple[str, ...]) -> None:

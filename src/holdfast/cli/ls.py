@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from holdfast.cli.network import network_options
 from holdfast.cli.options import Settings, common_options, pass_settings, peer_option
 from holdfast.cli.ui import UI, amount, printable
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 @click.option("--recursive", "-r", is_flag=True, help="Also what lies in folders.")
 @click.option("--long", "-l", is_flag=True, help="Also sizes and kinds.")
 @peer_option
+@network_options
 @common_options
 @pass_settings
 def command(

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from holdfast.cli.options import Settings, settings_of
 from holdfast.errors import LocalError
 
 if TYPE_CHECKING:
-    from holdfast.cli.options import Settings
     from holdfast.node import Network
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -30,43 +30,76 @@ _KINDS: dict[str, type] = {"bootstrap": list, "relays": list, "lan": bool}
 
 
 def network_options(command: Command) -> Command:
-    """Give a verb the options that say how others are found, as ``network``."""
+    """Give a verb the options that say how others are found."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
 
 
-_OPTIONS = [
-    click.option(
-        "--bootstrap",
-        multiple=True,
-        metavar="HOST:PORT",
-        help="A DHT node to begin with (or HOLDFAST_BOOTSTRAP); without one, no DHT is used.",
-    ),
-    click.option(
-        "--relay",
-        multiple=True,
-        metavar="ADDRESS",
-        help="A relay to use where no direct way leads (or HOLDFAST_RELAY).",
-    ),
-    click.option("--no-lan", is_flag=True, help="Leave out this machine and this network."),
-]
+def _keep(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+    def keep(context: click.Context, _: click.Parameter, value: Any) -> None:
+        if value:
+            setattr(settings_of(context), name, value)
+
+    return keep
 
 
-def network_of(
-    settings: Settings, bootstrap: tuple[str, ...], relay: tuple[str, ...], no_lan: bool
-) -> Network:
+def relay_option(command: Command) -> Command:
+    """Give a verb ``--relay``."""
+    return _RELAY(command)
+
+
+def lan_option(command: Command) -> Command:
+    """Give a verb ``--no-lan``."""
+    return _NO_LAN(command)
+
+
+_BOOTSTRAP = click.option(
+    "--bootstrap",
+    multiple=True,
+    metavar="HOST:PORT",
+    expose_value=False,
+    callback=_keep("bootstrap"),
+    help="A DHT node to begin with (or HOLDFAST_BOOTSTRAP); without one, no DHT is used.",
+)
+_RELAY = click.option(
+    "--relay",
+    multiple=True,
+    metavar="ADDRESS",
+    expose_value=False,
+    callback=_keep("relays"),
+    help="A relay to use where no direct way leads (or HOLDFAST_RELAY).",
+)
+_NO_LAN = click.option(
+    "--no-lan",
+    is_flag=True,
+    expose_value=False,
+    callback=_keep("no_lan"),
+    help="Do not use this machine's and this network's ways of finding others.",
+)
+_OPTIONS = [_BOOTSTRAP, _RELAY, _NO_LAN]
+
+
+def network_of(settings: Settings) -> Network:
     """What the options, the environment and the file say together. Raises `LocalError`."""
     from holdfast.node import Network
 
     told = read_file(config_path(settings))
-    near = bool(told.get("lan", True)) and not no_lan
+    bootstrap = settings.bootstrap or _listed("HOLDFAST_BOOTSTRAP")
+    relays = settings.relays or _listed("HOLDFAST_RELAY")
     return Network(
-        bootstrap=bootstrap or _listed("HOLDFAST_BOOTSTRAP") or tuple(told.get("bootstrap", ())),
-        relays=relay or _listed("HOLDFAST_RELAY") or tuple(told.get("relays", ())),
-        lan=near,
-        machine=not no_lan,
+        bootstrap=bootstrap or tuple(told.get("bootstrap", ())),
+        relays=relays or tuple(told.get("relays", ())),
+        lan=_lan(told) and not settings.no_lan,
+        machine=not settings.no_lan,
     )
+
+
+def _lan(told: dict[str, Any]) -> bool:
+    value = os.environ.get("HOLDFAST_LAN", "").lower()
+    if value not in ("", "on", "off"):
+        raise LocalError(f"HOLDFAST_LAN is {value!r}; it must be on or off.")
+    return value == "on" if value else bool(told.get("lan", True))
 
 
 def config_path(settings: Settings) -> Path:

@@ -24,6 +24,9 @@ class Settings:
 
     store: str | None = None
     passphrase_file: str | None = None
+    bootstrap: tuple[str, ...] = ()
+    relays: tuple[str, ...] = ()
+    no_lan: bool = False
     ui: UI = field(default_factory=UI)
 
     @property

@@ -67,6 +67,28 @@ def watch_connections(ui: UI, node: Node) -> None:
     node.on_connection(opened)
 
 
+def watch_announcing(ui: UI, node: Node, drive: Drive) -> None:
+    """Say when the drive can be found, or why not."""
+    online = node.online
+    joined = online.announced(drive.discovery_key) if online is not None else None
+    if online is None or joined is None or online.dht is None:
+        return
+
+    async def tell() -> None:
+        done = await joined.flushed()
+        why = "" if done else online.dht_status
+        ui.event("announced", dht=done, reason=why)
+        ui.note("It can be found in the DHT now." if done else f"Not in the DHT yet: {why}")
+
+    task = asyncio.ensure_future(tell())
+    _telling.add(task)
+    task.add_done_callback(_telling.discard)
+
+
+_telling: set[asyncio.Task[None]] = set()
+"""The loop itself keeps no task alive."""
+
+
 async def serve(
     drive: Drive, announce: Callable[[], Awaitable[None]], *, once: bool, seconds: float | None
 ) -> None:

@@ -14,8 +14,17 @@ if TYPE_CHECKING:
 
 
 @asynccontextmanager
-async def open_node(settings: Settings, **options: Any) -> AsyncIterator[Node]:
-    """The node over the store of this run, closed at the end; asks for a passphrase if need be."""
+async def open_node(
+    settings: Settings, *, online: bool = False, **options: Any
+) -> AsyncIterator[Node]:
+    """The node over the store of this run, closed at the end; asks for a passphrase if need be.
+
+    ``online``: with the ways to others that the options and the configuration allow.
+    """
+    if online:
+        from holdfast.cli.network import network_of
+
+        options["network"] = network_of(settings)
     node = await _opened(settings, options)
     try:
         yield node
@@ -46,13 +55,15 @@ async def open_reader(settings: Settings) -> AsyncIterator[Node]:
     import tempfile
 
     import holdfast
+    from holdfast.cli.network import network_of
 
+    network = network_of(settings)
     try:
-        node = await _opened(settings, {})
+        node = await _opened(settings, {"network": network})
     except StoreBusyError:
         settings.ui.note("the store is in use by another process; reading without it")
         with tempfile.TemporaryDirectory(prefix="holdfast-") as temporary:
-            async with holdfast.open(temporary, durability="process") as node:
+            async with holdfast.open(temporary, durability="process", network=network) as node:
                 yield node
         return
     try:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from holdfast.cli.network import network_options
 from holdfast.cli.options import Settings, common_options, pass_settings, peer_option
 from holdfast.cli.ui import UI, amount, plural, printable
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("target", metavar="LINK[@VERSION][/PATH]")
 @peer_option
+@network_options
 @common_options
 @pass_settings
 def command(settings: Settings, target: str, peer: tuple[str, ...]) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from holdfast.errors import HoldfastError
 from holdfast.net.connection import Connection
@@ -32,6 +33,27 @@ from holdfast.net.relay_wire import (
 log = logging.getLogger(__name__)
 
 MayUse = Callable[[bytes], bool]
+
+
+class Member(Protocol):
+    """Who may be on a topic: a client, or the relay itself."""
+
+    @property
+    def key(self) -> bytes:
+        """Its public key."""
+
+    def tell(self, topic: bytes, keys: list[bytes]) -> None:
+        """Name others on a topic to it."""
+
+
+class _Self:
+    """The relay on the topics of its own node."""
+
+    def __init__(self, key: bytes) -> None:
+        self.key = key
+
+    def tell(self, topic: bytes, keys: list[bytes]) -> None:
+        """It looks for nobody."""
 
 
 class RelayServer:
@@ -64,7 +86,8 @@ class RelayServer:
         """Gets the records that clients want kept in the DHT."""
         self.on_topic: Callable[[bytes, bool], object] = lambda topic, announced: None
         """Hears when somebody is to be found on a relay topic here, and when nobody any more."""
-        self.topics: Topics[Guest] = Topics(self.limits, lambda *news: self.on_topic(*news))
+        self.topics: Topics[Member] = Topics(self.limits, lambda *news: self.on_topic(*news))
+        self._self = _Self(public_key)
         self._may_use = may_use
         self._directory = directory
         self._addresses = addresses
@@ -119,9 +142,19 @@ class RelayServer:
             del self.guests[guest.key]
             self.on_guest(guest.key, False)
 
+    # -- topics of the relay's own node -----------------------------------------------------------
+
+    def announce(self, topic: bytes) -> None:
+        """Name the relay itself to clients that look for a relay topic."""
+        self.join(self._self, topic, ANNOUNCE)
+
+    def unannounce(self, topic: bytes) -> None:
+        """Take it back."""
+        self.topics.leave(self._self, topic)
+
     # -- what clients ask for ---------------------------------------------------------------------
 
-    def join(self, guest: Guest, topic: bytes, flags: int) -> None:
+    def join(self, guest: Member, topic: bytes, flags: int) -> None:
         """A client joins a topic: it is told of others, and others of it."""
         known = self.topics.flags(guest, topic)
         if not self.topics.join(guest, topic, flags):
@@ -132,7 +165,7 @@ class RelayServer:
             for seeker in self.topics.seekers(topic, guest):
                 seeker.tell(topic, [guest.key])
 
-    def found(self, topic: bytes, seeker: Guest) -> list[bytes]:
+    def found(self, topic: bytes, seeker: Member) -> list[bytes]:
         """The keys to name to somebody on a topic."""
         return [guest.key for guest in self.topics.found(topic, seeker)]
 

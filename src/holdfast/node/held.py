@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from holdfast.errors import HoldfastError
 from holdfast.hyperdrive import Drive
 from holdfast.net import Address, Connection
 from holdfast.node.reach import Connect, Reach
+
+if TYPE_CHECKING:
+    from holdfast.net.joined import Joined
+    from holdfast.node.online import Online
 
 
 class Held:
@@ -23,6 +28,8 @@ class Held:
         self.answered: list[Address] = []
         """Addresses that have answered, the latest first."""
         self.reach: Reach | None = None
+        self.joined: Joined | None = None
+        """That others are looked for through the swarm."""
         self._changed = changed
         self._contents = asyncio.ensure_future(self._find_contents())
 
@@ -42,6 +49,11 @@ class Held:
         else:
             self.reach.add(addresses)
         return self.reach
+
+    def look_for(self, online: Online) -> None:
+        """Look through the swarm, now and from time to time."""
+        if self.joined is None:
+            self.joined = online.look_for(self.drive.discovery_key)
 
     def _connected(self, address: Address, connection: Connection) -> None:
         self.answered = list(dict.fromkeys([address, *self.answered]))
@@ -68,6 +80,8 @@ class Held:
         """Look for it no more and let go of it."""
         self._contents.cancel()
         await asyncio.gather(self._contents, return_exceptions=True)
+        if self.joined is not None:
+            self.joined.leave()
         if self.reach is not None:
             await self.reach.close()
         await self.drive.close()

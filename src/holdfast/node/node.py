@@ -7,35 +7,34 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from holdfast.crypto import ROOT_NAMESPACE, derive_seed, key_pair, sub_namespace
 from holdfast.encoding import Link, parse_link
 from holdfast.encoding.links import MAX_PEERS
 from holdfast.errors import (
-    BlockNotAvailable,
     ClosedError,
-    DamagedError,
     DecodeError,
     LinkError,
     LocalError,
     NotFoundError,
-    PeerUnreachable,
 )
 from holdfast.hyperdrive import Drive, DriveView
 from holdfast.hyperdrive.paths import check_name
 from holdfast.net import Address, Connection, Limits, Peers, Policy, parse_address
+from holdfast.node import sharing
 from holdfast.node.fetching import Fetched, fetch
+from holdfast.node.finding import PEER_TIMEOUT, find
 from holdfast.node.held import Held
+from holdfast.node.network import Network
 from holdfast.node.records import Record, Records
 from holdfast.store import Core, Store
 
+if TYPE_CHECKING:
+    from holdfast.node.online import Online
+
 ANSWER_TIMEOUT = 30.0
 """Seconds that `Node.drive` looks for somebody who has a drive before it gives up."""
-
-
-PEER_TIMEOUT = 10.0
-"""Seconds that a connected peer has to show that it exchanges a drive."""
 
 
 class Node:
@@ -49,13 +48,15 @@ class Node:
         self.records = Records(store.storage)
         space = sub_namespace(ROOT_NAMESPACE, "holdfast/node")
         self.key_pair = key_pair(derive_seed(store.primary_key, space, "noise"))
+        self.online: Online | None = None
+        """The ways to others that are open, after `go_online`."""
         self.peers = Peers(self.key_pair, self._connected, policy=self.policy, limits=limits)
         self._held: dict[bytes, Held] = {}
         self._retired: list[asyncio.Future[None]] = []
         self._asked: set[bytes] = set()
         self._watchers: list[Callable[[Connection], None]] = []
         self._closed = False
-        self._unwatch = self.policy.on_change(lambda _: store.offer_again())
+        self._unwatch = self.policy.on_change(self._switched)
 
     async def __aenter__(self) -> Node:
         return self
@@ -128,7 +129,7 @@ class Node:
         drive = Drive(self.store, name=name, encryption_key=secret)
         await drive.ready()
         self.records.keep(Record(drive.key, name, public))
-        self._hold(drive.key, secret)
+        self.hold(drive.key, secret)
         return drive
 
     def _secret_of(self, name: str) -> bytes:
@@ -142,37 +143,17 @@ class Node:
         if record.name is not None:
             return await self._own(record.name, None)
         secret = link.secret or record.secret
-        held = self._hold(link.key, secret)
-        await self._find(held, [*addresses, *map(_address, link.peers), *record.addresses], timeout)
+        held = self.hold(link.key, secret)
+        for key in self._asked:
+            held.add_source(key)
+        places = [*addresses, *map(_address, link.peers), *record.addresses]
+        await find(self.peers, self.online, held, places, timeout)
         await _check_opens(held.drive, secret, timeout)
         self.records.keep(replace(record, public=secret is None, secret=secret))
         self.records.found_at(link.key, *held.answered)
         return Drive(self.store, link.key, encryption_key=secret)
 
-    async def _find(self, held: Held, addresses: list[Address], timeout: float) -> None:
-        """Learn the newest version from whoever answers; nobody has to if there is one here."""
-        core = held.drive.core
-        for key in self._asked:
-            held.add_source(key)
-        if addresses:
-            reach = held.look_at(self.peers.connect, addresses)
-            await reach.first()
-            if not reach.connected and not _known(core) and not held.sources:
-                raise reach.error or PeerUnreachable("Nobody answered.")
-        elif not _known(core) and not held.sources:
-            raise PeerUnreachable(
-                "Nobody is known who has this drive.",
-                "Use a link with ?peer=HOST:PORT in it, or add --peer HOST:PORT.",
-            )
-        if held.sources and await held.wait_peer(min(timeout, PEER_TIMEOUT)):
-            await held.drive.update(wait=not _known(core), timeout=timeout)
-        elif not _known(core):
-            raise BlockNotAvailable(
-                "Somebody answers there, but does not offer this drive.",
-                "Check that it is still being shared, and that the link is whole.",
-            )
-
-    def _hold(self, key: bytes, secret: bytes | None) -> Held:
+    def hold(self, key: bytes, secret: bytes | None) -> Held:
         """The one entry of a drive; made anew when the link now has another secret."""
         held = self._held.get(key)
         if held is not None and held.drive.encryption_key != secret:
@@ -211,32 +192,77 @@ class Node:
 
     # -- sharing --------------------------------------------------------------------------------
 
-    async def share(self, drive: Drive, *, to: Iterable[bytes] | None = None) -> None:
-        """Offer a drive to everybody who has its link, or only to some public keys, from now on."""
-        blobs = await drive.blobs()
-        keys = None if to is None else frozenset(to)
-        self.policy.offer(drive.discovery_key, keys)
-        self.policy.offer(blobs.core.discovery_key, keys)
+    async def share(
+        self, drive: Drive, *, to: Iterable[bytes] | None = None, announce: bool = True
+    ) -> None:
+        """Give a drive to everybody who has its link, or only to some public keys, from now on.
+
+        With ``announce`` it can be found, too, as far as this node is online. Remembered for
+        `share_again`; may be called again with other wishes while it is shared.
+        """
+        await sharing.share(self, drive, to, announce)
 
     async def unshare(self, drive: Drive) -> None:
-        """Offer a drive to nobody any more; open exchanges of it end."""
-        blobs = await drive.blobs()
-        for core in (drive.core, cast(Core, blobs.core)):
-            self.policy.withdraw(core.discovery_key)
-            for peer in core.peers:
-                if not self._exchanges(core.discovery_key, peer.remote_public_key):
-                    peer.port.close()
+        """Give a drive to nobody any more and announce it nowhere; open exchanges of it end."""
+        await sharing.unshare(self, drive)
 
-    def link(self, drive: DriveView, path: str = "/", *, version: int | None = None) -> Link:
-        """What to give to somebody: the key, the secret and where this node listens, as text."""
-        peers = [each for listener in self.peers.listeners for each in listener.reachable]
+    async def share_again(self) -> int:
+        """Share what was shared before and not taken back; returns how many drives that is."""
+        return await sharing.share_again(self)
+
+    def link(
+        self,
+        drive: DriveView,
+        path: str = "/",
+        *,
+        version: int | None = None,
+        addresses: bool = True,
+    ) -> Link:
+        """What to give to somebody: the key, the secret, and (``addresses``) where we listen."""
+        listeners = self.peers.listeners if addresses else []
+        peers = [each for listener in listeners for each in listener.reachable]
         return Link(drive.key, path, drive.encryption_key, tuple(peers)[:MAX_PEERS], version)
 
+    def _switched(self, discovery_key: bytes) -> None:
+        """A switch of the policy has turned."""
+        self.store.offer_again()
+        if self.online is not None:
+            self.online.announce(self.policy.announced)
+
     # -- connections ----------------------------------------------------------------------------
+
+    async def go_online(
+        self, network: Network, *, first: bool = False, serves: bool = False
+    ) -> Online:
+        """Open the ways to others, see `Online.open`; what may be found is announced from now on.
+
+        Raises `AddressError`, `ListenError`.
+        """
+        from holdfast.node.online import Online
+
+        if self.online is not None:
+            raise LocalError("This node is online already.")
+        folder = self.store.directory
+        space = sub_namespace(ROOT_NAMESPACE, "holdfast/node")
+        seal = derive_seed(self.store.primary_key, space, "peers")
+        self.online = await Online.open(
+            self.peers, network, folder=folder, book_key=seal, first=first, serves=serves
+        )
+        self.online.swarm.on_found = self._found
+        self.online.announce(self.policy.announced)
+        return self.online
+
+    def _found(self, topic: bytes, key: bytes) -> None:
+        """Somebody may have a drive that is open here: it is asked of them."""
+        for held in list(self._held.values()):
+            if held.drive.discovery_key == topic:
+                held.add_source(key)
 
     async def listen(self, address: str = "0.0.0.0:0") -> list[str]:
         """Take connections on HOST:PORT; returns the addresses to give away, most useful first."""
         listener = await self.peers.listen(address)
+        if self.online is not None:
+            self.online.listens()
         return [str(each) for each in listener.reachable]
 
     async def connect(self, address: Address | str, *, timeout: float = 10.0) -> Connection:
@@ -256,12 +282,6 @@ class Node:
             watcher(connection)
         self.store.attach(connection, offers=self.policy.offers, asks=self._asks)
 
-    def _exchanges(self, discovery_key: bytes, remote_key: bytes) -> bool:
-        """Whether a log is offered to a peer, or asked of it."""
-        return self.policy.offers(discovery_key, remote_key) or self._asks(
-            discovery_key, remote_key
-        )
-
     def _asks(self, discovery_key: bytes, remote_key: bytes) -> bool:
         """Whether a log is asked of a peer: a drive that is open here, and somebody to ask."""
         return any(
@@ -280,16 +300,10 @@ class Node:
         for held in self._held.values():
             await held.close()
         await asyncio.gather(*self._retired)
+        if self.online is not None:
+            await self.online.close()
         await self.peers.close()
         await self.store.close()
-
-
-def _known(core: Core) -> int:
-    """Blocks of a log known here; none when its copy is damaged and somebody must show it again."""
-    try:
-        return core.length
-    except DamagedError:
-        return 0
 
 
 async def _check_opens(drive: Drive, secret: bytes | None, timeout: float) -> None:

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from holdfast.net import Limits, Policy
+from holdfast.node.network import Network
 from holdfast.node.node import Node
 from holdfast.storage import Durability
 from holdfast.store import Store
@@ -25,10 +26,11 @@ class Opening:
         policy: Policy | None,
         limits: Limits | None,
         durability: Durability,
+        network: Network | None,
     ) -> None:
         self._directory, self._passphrase = directory, passphrase
         self._listen, self._policy, self._limits = listen, policy, limits
-        self._durability = durability
+        self._durability, self._network = durability, network
         self._node: Node | None = None
 
     def __await__(self) -> Generator[Any, None, Node]:
@@ -53,6 +55,8 @@ class Opening:
         )
         node = Node(store, policy=self._policy, limits=self._limits)
         try:
+            if self._network is not None:
+                await node.go_online(self._network)
             for address in self._listen:
                 await node.listen(address)
         except BaseException:
@@ -69,14 +73,16 @@ def open(
     policy: Policy | None = None,
     limits: Limits | None = None,
     durability: Durability = "power",
+    network: Network | None = None,
 ) -> Opening:
     """A node over the store in ``directory`` (made when missing; None keeps everything in memory).
 
-    ``listen`` are addresses ``HOST:PORT`` to take connections on; a node is reached nowhere else,
-    and offers nothing before `Node.share`. With ``durability="power"`` what is acknowledged
-    survives a power cut, with ``"process"`` the death of this process. Raises `StoreBusyError`,
-    `StoreVersionError`, `PassphraseError`, `DamagedError`, `ListenError`.
+    ``listen`` are addresses ``HOST:PORT`` to take connections on. ``network`` says how others are
+    found and find this node (None: only at addresses that are given); nothing is announced, offered
+    or looked for before `Node.share` and `Node.drive`. With ``durability="power"`` what is
+    acknowledged survives a power cut, with ``"process"`` the death of this process. Raises
+    `StoreBusyError`, `StoreVersionError`, `PassphraseError`, `DamagedError`, `ListenError`.
     """
     addresses = [listen] if isinstance(listen, str) else list(listen)
     path = None if directory is None else Path(directory)
-    return Opening(path, passphrase, addresses, policy, limits, durability)
+    return Opening(path, passphrase, addresses, policy, limits, durability, network)

@@ -32,6 +32,10 @@ class Record:
     """The encryption key of somebody else's drive (those of our own derive from the store)."""
     addresses: tuple[Address, ...] = ()
     """Where it was found, the latest first."""
+    announced: bool = False
+    """Whether those who look for it may find it."""
+    given_to: tuple[bytes, ...] | None = ()
+    """Public keys of those who get it; None: everybody who has its link."""
 
 
 class Records:
@@ -69,6 +73,8 @@ class Records:
             "name": record.name,
             "public": record.public,
             "addresses": [[host, port] for host, port in record.addresses],
+            "announced": record.announced,
+            "given_to": None if record.given_to is None else [k.hex() for k in record.given_to],
         }
         self._storage.set_setting(setting, json.dumps(fields).encode())
 
@@ -88,6 +94,12 @@ class Records:
                 fields["public"],
                 self._storage.get_secret(_PREFIX + key.hex()),
                 tuple(Address(str(host), int(port)) for host, port in fields["addresses"]),
+                bool(fields.get("announced", False)),
+                _keys(fields.get("given_to", [])),
             )
         except (KeyError, TypeError, ValueError):
             raise DamagedError("What this store remembers of a drive cannot be read.") from None
+
+
+def _keys(texts: list[str] | None) -> tuple[bytes, ...] | None:
+    return None if texts is None else tuple(map(bytes.fromhex, texts))

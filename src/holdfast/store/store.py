@@ -22,8 +22,12 @@ TICK = 1.0
 class Store:
     """Opens logs by name (ours, derived from the primary key) or by key (anybody's)."""
 
-    def __init__(self, storage: Storage, *, durable: bool = True) -> None:
+    def __init__(
+        self, storage: Storage, *, durable: bool = True, directory: Path | None = None
+    ) -> None:
         self.storage = storage
+        self.directory = directory
+        """Where it lies; None in memory."""
         self.closed = False
         self._durable = durable
         self._logs: dict[bytes, OpenLog] = {}
@@ -47,8 +51,9 @@ class Store:
         """
         if directory is None:
             return cls(MemoryStorage(), durable=False)
-        storage = open_storage(Path(directory), passphrase=passphrase, durability=durability)
-        return cls(storage, durable=durability == "power")
+        path = Path(directory)
+        storage = open_storage(path, passphrase=passphrase, durability=durability)
+        return cls(storage, durable=durability == "power", directory=path)
 
     async def __aenter__(self) -> Store:
         return self
