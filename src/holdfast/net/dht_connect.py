@@ -120,7 +120,7 @@ class _Dial:
                 self._punching.close()
             if connection is not None:
                 connection.abort(PeerUnreachable("Dialling was stopped."))
-            self._stream.abort()
+            drop(self._stream)
 
     def _hello(self) -> NoisePayload:
         ours = self._dht.remote_address()
@@ -243,6 +243,13 @@ class _Dial:
         self._stream.connect(socket, remote_id, address)
         await connection.wait_open()
         return connection
+
+
+def drop(stream: UdxTransport) -> None:
+    """End a stream; one that was never connected is forgotten at once: nobody has to be told."""
+    stream.abort()
+    if stream.socket is None:
+        stream.forget()
 
 
 def release_with(connection: Connection, release: Callable[[], None]) -> None:

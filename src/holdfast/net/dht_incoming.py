@@ -13,7 +13,7 @@ from holdfast.dht.relaying import Respond
 from holdfast.dht.secure_payload import SecurePayload
 from holdfast.errors import HoldfastError, PeerUnreachable
 from holdfast.net.connection import Connection
-from holdfast.net.dht_connect import release_with
+from holdfast.net.dht_connect import drop, release_with
 from holdfast.net.punching import ServerPunching, below
 from holdfast.net.udp import UdpSocket
 
@@ -50,7 +50,7 @@ class Incoming:
             self.punching.close()
         if self.connection is not None:
             self.connection.abort(PeerUnreachable("The client did not go on."))
-        self.stream.abort()
+        drop(self.stream)
 
     # -- the way --------------------------------------------------------------------------------
 
