@@ -56,3 +56,52 @@ def test_a_callable_can_decide_but_a_denial_stands() -> None:
     assert policy.may_connect(A) and not policy.may_connect(B)
     policy.deny(A)
     assert not policy.may_connect(A)
+
+
+def test_announcing_is_a_switch_of_its_own() -> None:
+    heard: list[bytes] = []
+    policy = Policy()
+    policy.on_change(heard.append)
+    assert not policy.announces(CORE) and policy.announced == []
+    policy.offer(CORE)
+    assert not policy.announces(CORE)
+    policy.announce(CORE)
+    policy.announce(CORE)
+    policy.withdraw(CORE)
+    assert policy.announces(CORE) and policy.announced == [CORE] and policy.offered == []
+    policy.hush(CORE)
+    policy.hush(CORE)
+    assert not policy.announces(CORE)
+    assert heard == [CORE] * 4
+
+
+def test_one_peer_more_or_less() -> None:
+    policy = Policy()
+    policy.disallow(CORE, A)
+    assert policy.offered == []
+    policy.allow(CORE, A)
+    assert policy.offers(CORE, A) and not policy.offers(CORE, B)
+    policy.allow(CORE, B)
+    policy.disallow(CORE, A)
+    assert not policy.offers(CORE, A) and policy.offers(CORE, B)
+    policy.disallow(CORE, B)
+    assert policy.offered == []
+    policy.offer(CORE)
+    policy.disallow(CORE, A)
+    assert not policy.offers(CORE, A) and policy.offers(CORE, B) and policy.offered == [CORE]
+    policy.allow(CORE, A)
+    assert policy.offers(CORE, A)
+
+
+def test_one_peer_gets_nothing_of_anything() -> None:
+    heard: list[bytes] = []
+    policy = Policy()
+    policy.offer(CORE)
+    policy.on_change(heard.append)
+    policy.stop_uploads(A)
+    assert not policy.offers(CORE, A) and policy.offers(CORE, B) and policy.may_connect(A)
+    policy.resume_uploads(A)
+    policy.resume_uploads(A)
+    assert policy.offers(CORE, A)
+    policy.offer(CORE)
+    assert set(heard) == {CORE} and len(heard) == 3

@@ -147,15 +147,23 @@ def reader(net: Net, of: Node, **options: Any) -> Node:
     return Node(net, key=of.log.key, **options)
 
 
-def connect(net: Net, a: Node, b: Node) -> tuple[Peer, Peer]:
-    """Open a channel between two logs; returns a's view of b and b's view of a."""
+def connect(net: Net, a: Node, b: Node, *, uploading: bool = True) -> tuple[Peer, Peer]:
+    """Open a channel between two logs; returns a's view of b and b's view of a.
+
+    ``uploading``: whether b gives blocks to a.
+    """
     to_b, to_a = Wire(net), Wire(net)
     to_b.other, to_a.other = to_a, to_b
     at_a = Peer(
         a.replicator, to_b, initiator=True, handshake_hash=HASH, remote_public_key=b"b" * 32
     )
     at_b = Peer(
-        b.replicator, to_a, initiator=False, handshake_hash=HASH, remote_public_key=b"a" * 32
+        b.replicator,
+        to_a,
+        initiator=False,
+        handshake_hash=HASH,
+        remote_public_key=b"a" * 32,
+        uploading=uploading,
     )
     to_b.receiver, to_a.receiver = at_b, at_a
     shakes = at_a.handshake(), at_b.handshake()
