@@ -336,7 +336,7 @@ async def test_publishing_beyond_what_was_granted_closes_the_connection() -> Non
     news = service.topic("news")
     async with serving(service, limits=limits) as (client, _, near, _far):
         await client.subscribe("news")
-        (listener,) = news._listeners
+        (listener,) = news.listeners
         listener._credit = 10_000
         for _ in range(5):
             news.publish(bytes(900))
@@ -400,3 +400,32 @@ async def test_a_flood_of_bad_requests_is_not_answered_faster_than_it_is_taken()
         near.resume_reading()
         await until(lambda: not far._pauses)
         assert not near.closed
+
+
+async def test_who_asks_and_does_not_listen_is_hung_up_on() -> None:
+    async def much(request: Request) -> bytes:
+        return bytes(1 << 20)
+
+    service = Service("words", limits=RpcLimits(take_seconds=0.1))
+    service.method("much", much)
+    async with serving(service) as (client, _, near, _far):
+        await client.request("much")
+        near.pause_reading()
+        tasks = [asyncio.create_task(client.request("much", timeout=5)) for _ in range(40)]
+        await until(lambda: service.working)
+        await until(lambda: not service.working)
+        assert service.held == 0
+        near.resume_reading()
+        done = await asyncio.gather(*tasks, return_exceptions=True)
+        assert any(isinstance(each, ClosedError) for each in done)
+
+
+async def test_bytes_of_all_together_are_bounded() -> None:
+    service, method = stuck(RpcLimits(payload=1000, bytes=5000, bytes_in_all=1500))
+    async with serving(service) as (client, *_):
+        first = asyncio.create_task(client.request("stuck", bytes(1000)))
+        await until(lambda: method.began)
+        with pytest.raises(ServiceBusy):
+            await client.request("stuck", bytes(1000))
+        method.go.set()
+        assert await first == b"done" and service.held == 0

@@ -2,9 +2,10 @@
 
 * ``service_names``  what a name may be, and its topic
 * ``rpc_messages``   the bytes
-* ``rpc_service``    answering: methods, topics that others subscribe to
-* ``rpc_client``     asking: requests, subscriptions, one request spread over many workers
-* ``service_lookup`` finding workers and being found
+* ``rpc_service``    answering: methods, and topics that others subscribe to (``rpc_topics``)
+* ``rpc_client``     asking: requests and subscriptions (``rpc_room``: how much at once)
+* ``rpc_workers``    one request spread over many workers
+* ``service_lookup`` finding workers and being found; ``service_records``: what they say in the DHT
 
 Everything is counted. Who answers says when the channel opens how many requests, and how many bytes
 of them, it takes at once; who asks waits for room. A payload that is too large is refused before it
@@ -41,10 +42,14 @@ class RpcLimits:
     """Bytes of requests of one connection that are worked on at once."""
     requests_in_all: int = 512
     """Requests of all connections that are worked on at once."""
+    bytes_in_all: int = 64 * 1024 * 1024
+    """Bytes of all requests worked on and of all responses that wait to be taken."""
     subscriptions: int = 64
     """Subscriptions of one connection."""
     seconds: float = 300.0
     """Longest work on one request: whoever asked has given up long before."""
+    take_seconds: float = 30.0
+    """Seconds in which a response must be taken: who asks and does not listen is hung up on."""
 
     def __post_init__(self) -> None:
         if not 0 < self.payload <= MAX_PAYLOAD:

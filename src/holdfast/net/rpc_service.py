@@ -23,7 +23,6 @@ from holdfast.net.rpc import (
     too_large,
 )
 from holdfast.net.rpc_messages import (
-    EVENT,
     FAILURE,
     RESPONSE,
     SUBSCRIBED,
@@ -32,13 +31,12 @@ from holdfast.net.rpc_messages import (
     decode_numbers,
     decode_opening,
     decode_subscribe,
-    encode_event,
     encode_failure,
     encode_numbers,
     encode_opening,
 )
+from holdfast.net.rpc_topics import Listener, Topic
 from holdfast.net.service_names import MAX_NAME, check_name
-from holdfast.wire import Channel
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +70,8 @@ class Service:
         self.topics: dict[str, Topic] = {}
         self.working = 0
         """Requests that are worked on now, of all connections."""
+        self.held = 0
+        """Bytes of them, and of responses that wait to be taken."""
 
     def method(self, name: str, call: Method) -> None:
         """Answer requests for a method. Raises `ServiceNameError`."""
@@ -81,54 +81,6 @@ class Service:
         """A topic to publish on, made on first use. Raises `ServiceNameError`."""
         check_name(name, "topic")
         return self.topics.setdefault(name, Topic(name, self.limits.payload))
-
-
-class Topic:
-    """Something others subscribe to; who is too slow to hear it all is told how much it missed."""
-
-    def __init__(self, name: str, payload: int) -> None:
-        self.name = name
-        self._payload = payload
-        self._listeners: dict[_Listener, None] = {}
-
-    def __len__(self) -> int:
-        """How many subscriptions there are."""
-        return len(self._listeners)
-
-    def publish(self, payload: bytes) -> int:
-        """Send to all who listen and keep up; returns to how many. Raises `PayloadTooLarge`."""
-        if len(payload) > self._payload:
-            raise too_large(len(payload), self._payload, "this service")
-        return sum([listener.tell(payload) for listener in list(self._listeners)])
-
-
-class _Listener:
-    """One subscription: as many bytes on their way as the other side has granted."""
-
-    __slots__ = ("_channel", "_credit", "_limit", "_missed", "_number", "topic")
-
-    def __init__(self, channel: Channel, number: int, credit: int, topic: Topic, limit: int):
-        self._channel, self._number, self._limit = channel, number, limit
-        self._credit = min(credit, limit)
-        self._missed = 0
-        self.topic = topic
-        topic._listeners[self] = None
-
-    def tell(self, payload: bytes) -> bool:
-        cost = len(payload) + OVERHEAD
-        if cost > self._credit or not self._channel.drained:
-            self._missed += 1
-            return False
-        self._credit -= cost
-        self._channel.send(EVENT, encode_event(self._number, self._missed, payload))
-        self._missed = 0
-        return True
-
-    def grant(self, size: int) -> None:
-        self._credit = min(self._credit + size, self._limit)
-
-    def end(self) -> None:
-        self.topic._listeners.pop(self, None)
 
 
 class ServiceHost:
@@ -179,7 +131,7 @@ class _Session:
         self._ended = ended
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._sizes = 0
-        self._listeners: dict[int, _Listener] = {}
+        self._listeners: dict[int, Listener] = {}
         self._theirs = Opening(0, 0, 0)
         handlers = [self._request, self._cancel, self._subscribe, self._grant]
         self._channel = connection.mux.channel(
@@ -223,6 +175,7 @@ class _Session:
         task = asyncio.get_running_loop().create_task(self._work(number, method, request))
         self._tasks[number] = task
         self._sizes += size
+        self.service.held += size
         self.service.working += 1
         task.add_done_callback(partial(self._done, number, size))
 
@@ -232,8 +185,12 @@ class _Session:
             raise too_large(size, limits.payload, "this service")
         if number in self._tasks:
             raise RequestFailed("A request has the number of another one.", "bad-number")
-        full = len(self._tasks) >= limits.requests or self._sizes + size + OVERHEAD > limits.bytes
-        if full or self.service.working >= limits.requests_in_all:
+        cost, service = size + OVERHEAD, self.service
+        full = len(self._tasks) >= limits.requests or self._sizes + cost > limits.bytes
+        busy = (
+            service.working >= limits.requests_in_all or service.held + cost > limits.bytes_in_all
+        )
+        if full or busy:
             raise ServiceBusy("This worker has as much to do as it takes on.")
 
     async def _work(self, number: int, method: Method, request: Request) -> None:
@@ -242,8 +199,7 @@ class _Session:
                 response = await method(request)
             if len(response) > self._theirs.payload:
                 raise too_large(len(response), self._theirs.payload, "whoever asked")
-            await self._valve.ready()
-            self._channel.send(RESPONSE, (encode_uint(number), response))
+            await self._respond(number, response)
         except RequestFailed as failure:
             self._fail(number, failure)
         except TimeoutError:
@@ -256,11 +212,24 @@ class _Session:
             log.exception("method %s of service %s failed", request.method, self.service.name)
             self._fail(number, RequestFailed("The worker failed."))
 
+    async def _respond(self, number: int, response: Buffer) -> None:
+        """Send it once the other side takes it; hang up when it does not."""
+        self.service.held += len(response)
+        try:
+            async with asyncio.timeout(self.service.limits.take_seconds):
+                await self._valve.ready()
+            self._channel.send(RESPONSE, (encode_uint(number), response))
+        except TimeoutError:
+            self._channel.close()
+        finally:
+            self.service.held -= len(response)
+
     def _done(self, number: int, size: int, task: asyncio.Task[None]) -> None:
         if task.cancelled():  # before it began
             self._fail(number, RequestFailed("It was cancelled.", "cancelled"))
         del self._tasks[number]
         self._sizes -= size
+        self.service.held -= size
         self.service.working -= 1
 
     def _fail(self, number: int, failure: RequestFailed) -> None:
@@ -285,7 +254,7 @@ class _Session:
         elif number in self._listeners or len(self._listeners) >= limits.subscriptions:
             self._fail(number, ServiceBusy("There are too many subscriptions."))
         else:
-            self._listeners[number] = _Listener(self._channel, number, window, topic, limits.bytes)
+            self._listeners[number] = Listener(self._channel, number, window, topic, limits.bytes)
             self._channel.send(SUBSCRIBED, encode_numbers(number))
         self._valve.hold()
 
