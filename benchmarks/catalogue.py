@@ -97,6 +97,9 @@ REPLICATE_UDX = Run(
     {"size": 65536, "nodes": 4},
     {"count": Size(4096, 128)},
 )
+UDX_RAW = Run(
+    "udx-raw", "udx_raw", ("source", "reader"), {"size": 65536}, {"count": Size(4096, 512)}
+)
 DHT_20 = _dht("dht-20", Size(20, 8))
 DHT_100 = _dht("dht-100", Size(100, 20))
 # Both clients in the same network of JavaScript nodes: what asking costs, whoever answers.
@@ -130,6 +133,7 @@ ROWS: tuple[Row, ...] = (
     Row("drive-download", DOWNLOAD, "mbPerSecond", MB, 4, Limits.transfer),
     Row("drive-range-cold", RANGE, "coldMs", MS, 2, Limits.round_trip, True),
     Row("drive-range-warm", RANGE, "warmMs", MS, 2, Limits.round_trip, True),
+    Row("udx-raw", UDX_RAW, "mbPerSecond", MB, 0.7, Limits.raw_stream),
     Row("replicate-64k-udx", REPLICATE_UDX, "mbPerSecond", MB, 1.5, Limits.transfer),
     Row("dht-lookup-20", DHT_20, "lookupMs", MS, 1, Limits.round_trip, True),
     Row("dht-connect", DHT_20, "connectMs", MS, 1, Limits.round_trip, True),

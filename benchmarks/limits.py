@@ -36,6 +36,10 @@ class Limits:
         """MB/s of bytes that are sealed, sent, opened, hashed and written."""
         return min(self.hash_mb, self.cipher_mb, self.disk_mb, self.loopback_mb)
 
+    def raw_stream(self) -> float:
+        """MB/s of bytes that are sent, and nothing else."""
+        return self.loopback_mb
+
     def small_blocks(self) -> float:
         """Blocks of 100 bytes per second: a leaf and a parent are one compression each."""
         return self.hash_mb * 1e6 / (2 * HASH_UNIT)
