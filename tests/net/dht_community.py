@@ -27,7 +27,7 @@ class Community:
         for _ in range(count):
             node = await DhtNode.open(host=HOST, bootstrap=self.bootstrap, ephemeral=False)
             self.stack.push_async_callback(node.close)
-            assert not self.nodes or await node.bootstrapped()
+            assert await node.bootstrapped() or not self.nodes
             self.nodes.append(node)
 
     async def node(self, **options: Any) -> DhtNode:

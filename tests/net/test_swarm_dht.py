@@ -41,6 +41,21 @@ async def test_a_bootstrap_node_that_is_not_there_is_named() -> None:
         assert "Nobody was found" in said and "127.0.0.1:9" in said
 
 
+async def test_a_bootstrap_node_that_comes_late_is_used_at_once() -> None:
+    async with community(1) as dht:
+        (first,) = dht.nodes
+        port = first.port
+        await first.close()
+        alice = await dht.side(1, dht=await dht.node(bootstrap=[(HOST, port)]))
+        joined = alice.swarm.join(TOPIC, announce=True, lookup=True)
+        assert not await joined.flushed()
+        node = await dht.node(bootstrap=[], port=port, ephemeral=False)
+        await until(lambda: node.port == port and alice.swarm.topics and joined.error is None, 60)
+        bob = await dht.side(2, dht=await dht.node(bootstrap=[(HOST, port)]))
+        bob.swarm.join(TOPIC, announce=False, lookup=True)
+        await until(lambda: both(alice, bob))
+
+
 async def test_who_looks_only_announces_nothing() -> None:
     async with community() as dht:
         alice, bob = await dht.side(1), await dht.side(2)

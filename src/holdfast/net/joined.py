@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from holdfast.errors import HoldfastError
 from holdfast.net.discovery import Discovery
 
 FLUSH_TIMEOUT = 30.0
@@ -26,6 +27,11 @@ class Joined:
         self.announce, self.lookup = announce, lookup
         self.left = False
         self._discovery, self._changed = discovery, changed
+
+    @property
+    def error(self) -> HoldfastError | None:
+        """Why the last round of announcing and looking up did not do all it should."""
+        return self._discovery.error
 
     def change(self, *, announce: bool | None = None, lookup: bool | None = None) -> None:
         """Wish otherwise from now on; None leaves it as it is."""

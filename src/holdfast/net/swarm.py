@@ -56,7 +56,7 @@ class Swarm(Reaching):
         self._closing: set[asyncio.Task[None]] = set()
         super().__init__(
             peers,
-            dht=SwarmDht(dht, peers) if dht is not None else None,
+            dht=SwarmDht(dht, peers, on_event=self._network) if dht is not None else None,
             book=book,
             relays=relays,
             limits=limits,
@@ -142,6 +142,17 @@ class Swarm(Reaching):
         self.crowd.again(topic, self._clock())
         self._pump_soon()
         return True
+
+    def _network(self, event: str) -> None:
+        """The DHT answers again, or sees this node somewhere else."""
+        if event == "address":
+            for connection in self.peers:
+                connection.ping()  # those that the change has cut are found out sooner
+        for discovery in self._topics.values():
+            if discovery.rounds and (
+                event == "address" or (event == "bootstrapped" and discovery.error is not None)
+            ):
+                discovery.refresh()
 
     def _lonely(self, topic: bytes) -> None:
         if topic in self._topics:

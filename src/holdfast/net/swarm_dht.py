@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from holdfast.errors import HoldfastError, PeerUnreachable
@@ -25,8 +26,13 @@ MAX_FOUND = 1000
 class SwarmDht:
     """One DHT node on behalf of one swarm. Nothing is written before the first `announce`."""
 
-    def __init__(self, node: DhtNode, peers: Peers) -> None:
+    def __init__(
+        self, node: DhtNode, peers: Peers, *, on_event: Callable[[str], None] | None = None
+    ) -> None:
+        """``on_event`` hears the node's news (see `DhtNode.on_event`)."""
         self.node = node
+        if on_event is not None:
+            node.on_event = on_event
         self._peers = peers
         self._server: asyncio.Future[DhtServer] | None = None
         self._room = asyncio.Semaphore(PARALLEL)
@@ -112,6 +118,7 @@ class SwarmDht:
 
     async def close(self) -> None:
         """Take no more connections; open ones stay, and so does the node."""
+        self.node.on_event = None
         server, self._server = self._server, None
         if server is None:
             return
