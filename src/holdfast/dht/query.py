@@ -29,6 +29,8 @@ MOST_VISITS = 320
 nodes that name ever nearer neighbours can make us do."""
 GIVE_UP = 2
 """A walk that has `K` answers waits for a silent node until it was asked as often."""
+MOST_HINTS = 64
+"""Words of one walk to those who named somebody that is down."""
 MOST_KNOWN = 4096
 """Nodes remembered in one walk."""
 
@@ -80,7 +82,7 @@ class Query:
         self._calls: dict[Call, None] = {}
         self._slow = self._given_up = 0
         """Calls that were waited for longer than is usual: once, and twice."""
-        self._visits = 0
+        self._visits = self._hints = 0
         self._committing = False
 
     @property
@@ -194,7 +196,8 @@ class Query:
     def _is_down(self, packed: bytes) -> None:
         """Those who named it may want to know."""
         for teller, named in self._named.items():
-            if packed in split(named):
+            if self._hints < MOST_HINTS and packed in split(named):
+                self._hints += 1
                 self._node.tell_down(teller, packed)
 
     def _arrive(self) -> None:

@@ -19,7 +19,7 @@ from holdfast.dht.relaying import Relaying
 from holdfast.dht.storage import Storage
 from holdfast.errors import ClosedError
 from holdfast.net.address import Address
-from holdfast.net.dht_bootstrap import parse_bootstrap, resolve_bootstrap
+from holdfast.net.dht_bootstrap import is_ipv4, parse_bootstrap, resolve_bootstrap
 from holdfast.net.dht_walk import Walk
 from holdfast.net.udp import UdpSocket
 from holdfast.net.udp_table import StreamTable
@@ -84,10 +84,12 @@ class DhtDriver:
         self._fires = _NEVER
         self._first: asyncio.Future[None] = self._loop.create_future()
         self._walks: set[Walk[Any]] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Future[None]] = set()
         self.machine.sink = _send
         for socket in (server_socket, client_socket):
             self.attach(socket)
+        self.machine.bootstrap = [pack(node) for node in bootstrap if is_ipv4(node.host)]
+        self._resolved = asyncio.Event()
         self.spawn(self._start())
 
     @classmethod
@@ -190,6 +192,11 @@ class DhtDriver:
         await asyncio.shield(self._first)
         return self.machine.joining.joined
 
+    async def resolved(self) -> None:
+        """Wait until the names of the bootstrap nodes were looked up, as far as that is needed."""
+        if not self.machine.bootstrap and not len(self.machine.table):
+            await self._resolved.wait()
+
     def walk(self) -> Walk[Any]:
         """A walk that is about to begin; it ends with this node at the latest."""
         walk: Walk[Any] = Walk(self._walks.discard)
@@ -251,6 +258,7 @@ class DhtDriver:
 
     async def _start(self) -> None:
         await self._look_up()
+        self._resolved.set()
         if not self.closed:
             self.enter().start()
             self.flush()
@@ -266,15 +274,14 @@ class DhtDriver:
                 work.close()
             return
 
-        async def run() -> None:
-            try:
-                await work
-            except Exception:
-                log.exception("a handler of the DHT failed")
-
-        task = self._loop.create_task(run())
+        task = asyncio.ensure_future(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Future[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (failure := task.exception()) is not None:
+            log.error("a handler of the DHT failed", exc_info=failure)
 
     async def close(self) -> None:
         """Ask nobody and answer nobody any more. Idempotent."""
@@ -285,6 +292,7 @@ class DhtDriver:
             self._timer.cancel()
         if not self._first.done():
             self._first.set_result(None)
+        self._resolved.set()
         for answer in self.waiting:
             if not answer.done():
                 answer.set_exception(ClosedError("The DHT node was closed."))

@@ -156,7 +156,7 @@ class DhtNode(DhtAsking):
 
     async def _each(self, begin: _Begin[Any]) -> AsyncIterator[Any]:
         async with self.room:
-            walk = self._begin(begin)
+            walk = await self._begin(begin)
             try:
                 async for result in walk:
                     yield result
@@ -165,9 +165,10 @@ class DhtNode(DhtAsking):
 
     async def _whole(self, begin: _Begin[Any]) -> Query:
         async with self.room:
-            return await self._begin(begin).finished()
+            return await (await self._begin(begin)).finished()
 
-    def _begin(self, begin: _Begin[Any]) -> Walk[Any]:
+    async def _begin(self, begin: _Begin[Any]) -> Walk[Any]:
+        await self.resolved()
         self.enter()
         walk = self.walk()
         walk.query = begin(walk)
