@@ -89,3 +89,28 @@ def test_places_run_out() -> None:
     assert table.get(second) is None
     assert list(table) == ["a"]
     assert table.deadline() == 100.0
+
+
+def test_who_goes_on_is_not_held_up() -> None:
+    """One host may open connections as fast as it can, if it opens them."""
+    table: HandshakeTable[str] = HandshakeTable()
+    for _ in range(2000):
+        number = begin(table, "10.0.0.1", 0.0, b"key")
+        assert number
+        table.opened(number)
+        table.opened(number)
+    assert len(table) == LIMITS.pending
+    assert begin(table, "10.0.0.2", 0.0)
+    assert len(table) == LIMITS.pending
+
+
+def test_places_of_the_finished_are_given_away_first() -> None:
+    table: HandshakeTable[str] = HandshakeTable()
+    waiting = begin(table, "192.0.2.1", 0.0)
+    finished = begin(table, "192.0.2.2", 0.0)
+    table.opened(finished)
+    for number in range(LIMITS.pending - 1):
+        assert begin(table, f"10.0.{number // 250}.{number % 250}", 0.0)
+    assert table.get(finished) is None
+    assert table.get(waiting)
+    table.remove(finished)

@@ -117,13 +117,17 @@ class HandshakeTable(Generic[T]):
     ) -> tuple[int, list[T]]:
         """Keep ``item``; returns its number, and what had to make room for it."""
         gone = []
-        of_key = [number for number, place in self._places.items() if place.key == key]
+        of_key = [
+            number
+            for number, place in self._places.items()
+            if place.key == key and not place.settled
+        ]
         if len(of_key) >= self.limits.pending_per_key:
             gone += self._take(of_key[0])
         if self._held[source] >= self.limits.pending_per_source:
             gone += self._evict(source)
         while len(self._places) >= self.limits.pending:
-            gone += self._evict(self._held.most_common(1)[0][0])
+            gone += self._make_room()
         number = next(self._ids)
         self._places[number] = _Place(noise, source, key, item, now + self.limits.lifetime)
         self._by_noise[noise] = number
@@ -135,6 +139,20 @@ class HandshakeTable(Generic[T]):
         """What was kept under a number."""
         place = self._places.get(number)
         return None if place is None else place.item
+
+    def opened(self, number: int) -> None:
+        """This client has shown that it is one: what it has used up is given back.
+
+        Its place is kept, but is the first that makes room.
+        """
+        place = self._places.get(number)
+        if place is None or place.settled:
+            return
+        place.settled = True
+        self._let_go(place.source)
+        for bucket in (self._sources.get(place.source), self._newcomers, self._regulars):
+            if bucket is not None:
+                bucket.level = min(bucket.burst, bucket.level + 1.0)
 
     def remove(self, number: int) -> None:
         """Give a place back; unknown numbers are ignored."""
@@ -155,10 +173,16 @@ class HandshakeTable(Generic[T]):
         """When something expires next."""
         return min((place.expires for place in self._places.values()), default=None)
 
-    def _evict(self, source: str) -> list[T]:
-        """Of one host the oldest."""
+    def _make_room(self) -> list[T]:
         for number, place in self._places.items():
-            if place.source == source:
+            if place.settled:
+                return self._take(number)
+        return self._evict(self._held.most_common(1)[0][0])
+
+    def _evict(self, source: str) -> list[T]:
+        """Of one host the oldest unfinished one."""
+        for number, place in self._places.items():
+            if place.source == source and not place.settled:
                 return self._take(number)
         return []
 
@@ -167,10 +191,14 @@ class HandshakeTable(Generic[T]):
         if place is None:
             return []
         del self._by_noise[place.noise]
-        self._held[place.source] -= 1
-        if not self._held[place.source]:
-            del self._held[place.source]
+        if not place.settled:
+            self._let_go(place.source)
         return [place.item]
+
+    def _let_go(self, source: str) -> None:
+        self._held[source] -= 1
+        if not self._held[source]:
+            del self._held[source]
 
 
 @dataclass(slots=True)
@@ -180,3 +208,4 @@ class _Place(Generic[T]):
     key: bytes
     item: T
     expires: float
+    settled: bool = False

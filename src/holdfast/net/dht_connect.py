@@ -99,8 +99,7 @@ class _Dial:
 
     async def run(self, relays: list[tuple[str, int]], limit: asyncio.Timeout) -> Connection:
         """The connection, open."""
-        noise = self._handshake.write(self._hello())
-        met = await meet(self._dht, self._target, self._handshake, noise, relays)
+        met = await meet(self._dht, self._target, self._handshake, self._hello(), relays)
         assert met.payload.udx is not None
         self.where = "The peer was found, but no packet came through to it in time."
         if not self._path.done():

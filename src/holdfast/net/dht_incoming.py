@@ -84,6 +84,7 @@ class Incoming:
 
     def _opened(self, connection: Connection) -> None:
         """The client has shown that it has the keys."""
+        self._server.handshakes.opened(self.number)
         self._server.on_open(connection)
 
     def _closed(self, reason: HoldfastError) -> None:

@@ -6,19 +6,21 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from holdfast.dht.calls import Reply
 from holdfast.dht.commands import FIND_PEER, PEER_HANDSHAKE
 from holdfast.dht.handshake import PeerHandshake
 from holdfast.dht.handshake_messages import Handshake, Mode, PeerError
 from holdfast.dht.noise_payload import VERSION, NoisePayload
 from holdfast.errors import DecodeError, HandshakeError, HoldfastError, PeerUnreachable
+from holdfast.net.dht_walk import Walk
 
 if TYPE_CHECKING:
     from holdfast.net.dht_node import DhtNode
 
 Addr = tuple[str, int]
 
-AT_ONCE = 3
-"""Relays asked at the same time: one slow one costs nothing."""
+AT_ONCE = 2
+"""Relays asked at the same time: one slow one costs nothing; as in the peers."""
 MOST_RELAYS = 24
 """Relays asked in all: the 20 nodes nearest to a key, and a few that were known before."""
 HEAD_START = 0.75
@@ -46,37 +48,42 @@ async def meet(
     dht: DhtNode,
     target: bytes,
     handshake: PeerHandshake,
-    noise: bytes,
+    hello: NoisePayload,
     known: Sequence[Addr],
 ) -> Met:
-    """Send ``noise`` to the server under ``target``; ``known`` relays are asked first.
+    """Shake hands with the server under ``target``; ``known`` relays are asked first.
 
     Raises `PeerUnreachable` when nobody knows it or it does not answer, `HandshakeError`.
     """
-    meeting = _Meeting(dht, target, handshake, noise)
+    meeting = _Meeting(dht, target, handshake)
     try:
-        return await meeting.run(known)
+        return await meeting.run(hello, known)
     finally:
         meeting.stop()
 
 
 class _Meeting:
-    def __init__(self, dht: DhtNode, target: bytes, handshake: PeerHandshake, noise: bytes) -> None:
+    def __init__(self, dht: DhtNode, target: bytes, handshake: PeerHandshake) -> None:
         self._dht, self._target = dht, target
-        self._handshake, self._noise = handshake, noise
+        self._handshake = handshake
+        self._question = b""
         self._queue: asyncio.Queue[Addr | None] = asyncio.Queue()
         self._asked: dict[Addr, None] = {}
         self._answer: asyncio.Future[Met] = asyncio.get_running_loop().create_future()
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def run(self, known: Sequence[Addr]) -> Met:
+    async def run(self, hello: NoisePayload, known: Sequence[Addr]) -> Met:
         forward = self._dht.relaying.router.get(self._target, self._dht.machine.now)
         if forward is not None and forward.relay is not None:
             self._offer(forward.relay)  # it has announced itself to this very node
         for address in known:
             self._offer(address)
+        # The search is under way while we do the arithmetic of the handshake.
+        walk = None if self._asked else self._dht.query(self._target, FIND_PEER)
+        noise = self._handshake.write(hello)
+        self._question = Handshake(Mode.CLIENT, noise).encode()
         self._tasks = [asyncio.ensure_future(self._work()) for _ in range(AT_ONCE)]
-        self._tasks.append(asyncio.ensure_future(self._search(bool(self._asked))))
+        self._tasks.append(asyncio.ensure_future(self._search(walk)))
         everybody = asyncio.gather(*self._tasks)
         everybody.add_done_callback(self._nobody_left)
         return await self._answer
@@ -104,11 +111,11 @@ class _Meeting:
             self._asked[address] = None
             self._queue.put_nowait(address)
 
-    async def _search(self, known: bool) -> None:
+    async def _search(self, walk: Walk[Reply] | None) -> None:
         """Ask the nodes around the target; each that knows the server is also its relay."""
-        if known:
+        if walk is None:
             await asyncio.sleep(HEAD_START)
-        walk = self._dht.query(self._target, FIND_PEER)
+            walk = self._dht.query(self._target, FIND_PEER)
         try:
             async for reply in walk:
                 if reply.value is not None:
@@ -126,8 +133,9 @@ class _Meeting:
                 continue  # another relay may do better
 
     async def _ask(self, relay: Addr) -> None:
-        value = Handshake(Mode.CLIENT, self._noise).encode()
-        reply = await self._dht.request(relay, PEER_HANDSHAKE, target=self._target, value=value)
+        reply = await self._dht.request(
+            relay, PEER_HANDSHAKE, target=self._target, value=self._question
+        )
         if self._answer.done():
             return
         answer = Handshake.decode(reply.value or b"")
