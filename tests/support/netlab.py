@@ -60,10 +60,13 @@ class Host(Namespace):
         """Variables for programs here, so that they share no file with those of other hosts."""
         for folder in ("config", "runtime"):
             (self.home / folder).mkdir(mode=0o700, exist_ok=True)
-        return os.environ | {
+        inherited = {
+            name: value for name, value in os.environ.items() if not name.startswith("HOLDFAST_")
+        }
+        return inherited | {
             "HOME": str(self.home),
             "XDG_CONFIG_HOME": str(self.home / "config"),
-            "XDG_RUNTIME_DIR": str(self.home / "runtime"),
+            "HOLDFAST_RUNTIME": str(self.home / "runtime"),
             "HOLDFAST_STORE": str(self.home / "store"),
             "HOLDFAST_STATE": str(self.home / "state"),
         }
