@@ -7,6 +7,7 @@ file ``HOLDFAST_CONFIG`` names, or the one in the store's folder.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,10 +15,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from holdfast.cli.options import Settings, settings_of
+from holdfast.cli.ui import printable
 from holdfast.errors import LocalError
 
 if TYPE_CHECKING:
-    from holdfast.node import Network
+    from holdfast.net.trace import Step
+    from holdfast.node import Network, Node
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -49,6 +52,11 @@ def relay_option(command: Command) -> Command:
     return _RELAY(command)
 
 
+def trace_option(command: Command) -> Command:
+    """Give a verb ``--trace``."""
+    return _TRACE(command)
+
+
 def lan_option(command: Command) -> Command:
     """Give a verb ``--no-lan``."""
     return _NO_LAN(command)
@@ -77,7 +85,14 @@ _NO_LAN = click.option(
     callback=_keep("no_lan"),
     help="Do not use this machine's and this network's ways of finding others.",
 )
-_OPTIONS = [_BOOTSTRAP, _RELAY, _NO_LAN]
+_TRACE = click.option(
+    "--trace",
+    is_flag=True,
+    expose_value=False,
+    callback=_keep("trace"),
+    help="Show each step on the way to others: who was found, what was tried, what came of it.",
+)
+_OPTIONS = [_BOOTSTRAP, _RELAY, _NO_LAN, _TRACE]
 
 
 def network_of(settings: Settings) -> Network:
@@ -100,6 +115,33 @@ def _lan(told: dict[str, Any]) -> bool:
     if value not in ("", "on", "off"):
         raise LocalError(f"HOLDFAST_LAN is {value!r}; it must be on or off.")
     return value == "on" if value else bool(told.get("lan", True))
+
+
+def show_steps(settings: Settings, node: Node) -> None:
+    """With ``--trace``: print each step towards others from now on."""
+    online, ui = node.online, settings.ui
+    if not settings.trace or online is None:
+        return
+    begun = time.monotonic()
+
+    def show(step: Step) -> None:
+        ui.event("step", at=round(time.monotonic() - begun, 4), **_fields(step))
+        ui.note(f"{time.monotonic() - begun:8.3f} {printable(str(step))}")
+
+    online.swarm.trace.watch(show)
+
+
+def _fields(step: Step) -> dict[str, object]:
+    from holdfast.encoding import key_text
+
+    return {
+        "key": key_text(step.who),
+        "rung": step.rung,
+        "outcome": step.outcome,
+        "seconds": round(step.seconds, 4),
+        "where": step.where,
+        "reason": step.reason,
+    }
 
 
 def config_path(settings: Settings) -> Path:

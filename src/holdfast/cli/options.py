@@ -27,6 +27,7 @@ class Settings:
     bootstrap: tuple[str, ...] = ()
     relays: tuple[str, ...] = ()
     no_lan: bool = False
+    trace: bool = False
     ui: UI = field(default_factory=UI)
 
     @property

@@ -46,11 +46,13 @@ async def listen_on(node: Node, address: str | None) -> list[str]:
 
 def watch_connections(ui: UI, node: Node) -> None:
     """Tell who comes and goes."""
+    from holdfast.encoding import key_text
 
     def opened(connection: Connection) -> None:
-        address = str(connection.remote_address)
-        ui.event("connected", address=address)
-        ui.note(f"{address} has connected")
+        address, route = str(connection.remote_address or "?"), connection.route
+        key = key_text(connection.remote_public_key)
+        ui.event("connected", address=address, route=route, key=key)
+        ui.note(f"{address} has connected ({route})")
 
         def gone(reason: HoldfastError) -> None:
             ui.event(

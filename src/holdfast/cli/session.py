@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+from holdfast.cli.network import network_of, show_steps
 from holdfast.cli.options import Settings
 from holdfast.errors import PassphraseError, StoreBusyError
 
@@ -22,11 +23,11 @@ async def open_node(
     ``online``: with the ways to others that the options and the configuration allow.
     """
     if online:
-        from holdfast.cli.network import network_of
-
         options["network"] = network_of(settings)
     node = await _opened(settings, options)
     try:
+        if online:
+            show_steps(settings, node)
         yield node
     finally:
         await node.close()
@@ -55,7 +56,6 @@ async def open_reader(settings: Settings) -> AsyncIterator[Node]:
     import tempfile
 
     import holdfast
-    from holdfast.cli.network import network_of
 
     network = network_of(settings)
     try:
@@ -64,9 +64,11 @@ async def open_reader(settings: Settings) -> AsyncIterator[Node]:
         settings.ui.note("the store is in use by another process; reading without it")
         with tempfile.TemporaryDirectory(prefix="holdfast-") as temporary:
             async with holdfast.open(temporary, durability="process", network=network) as node:
+                show_steps(settings, node)
                 yield node
         return
     try:
+        show_steps(settings, node)
         yield node
     finally:
         await node.close()

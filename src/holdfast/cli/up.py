@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from holdfast.cli.network import lan_option, relay_option
+from holdfast.cli.network import lan_option, relay_option, trace_option
 from holdfast.cli.options import Settings, common_options, pass_settings
 from holdfast.cli.ui import UI, plural
 
@@ -35,6 +35,7 @@ BE_ONE = "-"
 @click.option("--no-relay", is_flag=True, help="Do not carry data between others.")
 @relay_option
 @lan_option
+@trace_option
 @common_options
 @pass_settings
 def command(
@@ -56,7 +57,7 @@ def command(
 async def _up(settings: Settings, listen: str | None, *, first: bool, relays: bool) -> None:
     from dataclasses import replace
 
-    from holdfast.cli.network import network_of
+    from holdfast.cli.network import network_of, show_steps
     from holdfast.cli.runtime import until_stopped
     from holdfast.cli.serving import listen_on, watch_connections
     from holdfast.cli.session import open_node
@@ -67,6 +68,7 @@ async def _up(settings: Settings, listen: str | None, *, first: bool, relays: bo
         (bound,) = node.peers.listeners[-1].addresses[:1]
         network = replace(network, udp=str(bound))
         online = await node.go_online(network, first=first, serves=relays)
+        show_steps(settings, node)
         drives = await node.share_again()
         _report(ui, node, online, addresses, drives, first=first)
         watch_connections(ui, node)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from holdfast.net.candidate import RELAY
 from holdfast.net.trace import FAILED
 
 if TYPE_CHECKING:
@@ -20,8 +21,9 @@ def explain(swarm: Swarm, topic: bytes) -> str:
         return f"Nobody was found who has it. {_where(swarm)}"
     reason = ""
     for peer in peers:
-        failed = [step.reason for step in swarm.trace.of(peer.key) if step.outcome == FAILED]
-        reason = failed[-1] if failed else reason
+        failed = [step for step in swarm.trace.of(peer.key) if step.outcome == FAILED]
+        if failed:  # that no relay holds it says less than what the peer itself did
+            reason = min(reversed(failed), key=lambda step: step.rung == RELAY).reason
     found = _people(len(peers))
     if not reason:
         return f"{found[0].upper()}{found[1:]} {_were(len(peers))} found and not reached yet."
@@ -34,8 +36,10 @@ def _where(swarm: Swarm) -> str:
     """Where was looked, or why nothing could be asked."""
     if swarm.dht is not None:
         return swarm.dht.status
-    if swarm.finders:
-        return "Only this machine and its network were asked: no bootstrap node is configured."
+    places = [str(getattr(finder, "place", "others")) for finder in swarm.finders]
+    if places:
+        asked = " and ".join([", ".join(places[:-1]), places[-1]] if places[1:] else places)
+        return f"Only {asked} could be asked: no bootstrap node is configured."
     return "There was nowhere to look: no bootstrap node is configured, and no local network."
 
 

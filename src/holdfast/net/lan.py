@@ -47,6 +47,9 @@ log = logging.getLogger(__name__)
 class LocalNetwork:
     """A Finder among the nodes on the networks that this machine is on."""
 
+    place = "its network"
+    """Where it asks, for people."""
+
     def __init__(self, public_key: bytes, addresses: Addresses, *, check: float = CHECK) -> None:
         """``addresses()`` are the TCP addresses this node listens on (see `refresh`)."""
         self.status = "idle"

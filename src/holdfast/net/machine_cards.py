@@ -11,6 +11,7 @@ import json
 import os
 import stat
 import time
+import warnings
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,7 +49,8 @@ _KEY_BYTES = 32
 def runtime_folder() -> Path:
     """Where cards lie: below ``HOLDFAST_RUNTIME``, or the platform's folder for such things."""
     named = os.environ.get("HOLDFAST_RUNTIME")
-    return (Path(named) if named else user_runtime_path("holdfast")) / "nodes"
+    with warnings.catch_warnings(action="ignore"):  # that it falls back to a temporary folder
+        return (Path(named) if named else user_runtime_path("holdfast")) / "nodes"
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 class RelayFinder:
     """A `Finder` that asks relays. Topics are hashed: a relay can match them, not use them."""
 
+    place = "the relays"
+    """Where it asks, for people."""
+
     def __init__(self, relays: Relays, *, first_pause: float = FIRST_PAUSE) -> None:
         self._relays = relays
         self._first_pause = first_pause

@@ -28,6 +28,9 @@ _PLACE = b"holdfast/machine"
 class SameMachine:
     """A Finder among the nodes of this user on this machine."""
 
+    place = "this machine"
+    """Where it asks, for people."""
+
     def __init__(
         self,
         public_key: bytes,

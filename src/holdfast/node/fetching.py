@@ -55,6 +55,8 @@ class Meter:
         """Bytes since the last reading."""
         before = self.received
         for connection in {*self._peers, *self._seen}:
+            if connection.route == "relayed":
+                continue  # counted with the connection to the relay
             now = connection.bytes_received
             self.received += now - self._seen.get(connection, 0)
             self._seen[connection] = now

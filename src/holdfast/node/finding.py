@@ -114,7 +114,7 @@ async def _by_swarm(online: Online, held: Held, timeout: float) -> HoldfastError
     topic, swarm = held.drive.discovery_key, online.swarm
     assert held.joined is not None
     await held.joined.flushed(timeout)
-    await asyncio.sleep(NEAR)
+    await asyncio.sleep(NEAR if online.near or online.relaying else 0)
     await swarm.tried(topic)
     if swarm.crowd.connected(topic):
         return await _asked()

@@ -122,7 +122,11 @@ class Online:
 
     def explain(self, topic: bytes) -> str:
         """One sentence on how far finding others for a topic has come, or why it cannot."""
-        return self.swarm.explain(topic)
+        text = self.swarm.explain(topic)
+        lost = self.relaying.error if self.relaying is not None else None
+        if lost is not None and self.network.relays:
+            text += f" A relay cannot be used: {lost.message}"
+        return text
 
     @property
     def dht_status(self) -> str:
