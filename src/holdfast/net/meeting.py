@@ -23,6 +23,8 @@ AT_ONCE = 2
 """Relays asked at the same time: one slow one costs nothing; as in the peers."""
 MOST_RELAYS = 24
 """Relays asked in all: the 20 nodes nearest to a key, and a few that were known before."""
+ENOUGH = 3
+"""Relays found at which the search pauses: peers have no more (wire notes 4.11)."""
 HEAD_START = 0.75
 """Seconds that known relays have before a search begins beside them."""
 
@@ -117,9 +119,20 @@ class _Meeting:
             await asyncio.sleep(HEAD_START)
             walk = self._dht.query(self._target, FIND_PEER)
         try:
+            found = 0
             async for reply in walk:
                 if reply.value is not None:
                     self._offer(reply.from_addr)
+                    found += 1
+                    if found == ENOUGH:
+                        break
+            walk.cancel()
+            await self._queue.join()
+            if found == ENOUGH:  # none of them led to it: there may be others
+                walk = self._dht.query(self._target, FIND_PEER)
+                async for reply in walk:
+                    if reply.value is not None:
+                        self._offer(reply.from_addr)
         finally:
             walk.cancel()
             for _ in range(AT_ONCE):
@@ -128,9 +141,12 @@ class _Meeting:
     async def _work(self) -> None:
         while (address := await self._queue.get()) is not None:
             try:
-                await self._ask(address)
+                if not self._answer.done():
+                    await self._ask(address)
             except HoldfastError:
-                continue  # another relay may do better
+                pass  # another relay may do better
+            finally:
+                self._queue.task_done()
 
     async def _ask(self, relay: Addr) -> None:
         reply = await self._dht.request(
