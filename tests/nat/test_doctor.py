@@ -48,3 +48,27 @@ def test_the_class_of_the_network_is_told(lab: Lab, tier: Tier) -> None:
     if tier is not Tier.BLOCKED:
         assert checks["dht"]["facts"]["nodes"] == NODES
         assert {seen.split(":")[0] for seen in nat["facts"]["seen_as"]} == {site.address}
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "works"),
+    [(Tier.MODERATE, Tier.MODERATE, True), (Tier.STRICT, Tier.STRICT, False)],
+)
+def test_which_way_leads_to_a_given_peer(lab: Lab, ours: Tier, theirs: Tier, works: bool) -> None:
+    here, there = lab.site("here", ours), lab.site("there", theirs)
+    with network(lab) as addresses:
+        words = (sys.executable, "-m", "tests.nat.dht_peer", "serve", addresses[0])
+        with Program(there.host, *words) as peer:
+            key = peer.event("serving")["key"]
+            options = ("--no-lan", "--bootstrap", addresses[0], "--peer", key)
+            with holdfast(here.host, "doctor", *options) as doctor:
+                status = doctor.wait()
+    checks = {each["code"]: each for each in doctor.seen if each["event"] == "check"}
+    way = checks["peer-dht"]
+    assert way["facts"]["works"] is works, doctor.story()
+    assert status == (0 if works else 1)
+    assert 0 < way["facts"]["seconds"] < 60
+    if works:
+        assert way["facts"]["route"] == "punched"
+    else:
+        assert "change ports" in way["message"] and checks["peer"]["severity"] == "error"
