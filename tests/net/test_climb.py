@@ -8,7 +8,7 @@ import pytest
 
 from holdfast.errors import PeerUnreachable
 from holdfast.net import Address, Connection, dial
-from holdfast.net.candidate import BOOK, DHT, LAN, PUNCHED
+from holdfast.net.candidate import BOOK, DHT, LAN, PUNCHED, RELAY
 from holdfast.net.climb import Climb
 from holdfast.net.ladder import Way
 from holdfast.net.trace import DROPPED, FAILED, OPENED, TRYING, Trace
@@ -111,3 +111,32 @@ def test_the_trace_is_bounded_and_tells_watchers() -> None:
     trace.add(Step(5.0, bytes(32), LAN, TRYING))
     assert [step.at for step in trace] == [3.0, 4.0, 5.0] and len(heard) == 5
     assert [step.at for step in trace.of(bytes(32))] == [4.0, 5.0] and len(trace) == 3
+
+
+async def test_a_relay_serves_while_a_hole_is_still_being_punched(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("holdfast.net.ladder.HEAD_START", {DHT: 0.01, RELAY: 1.0})
+    trace, through = Trace(), asyncio.Event()
+    async with target() as near:
+
+        async def either(way: Way) -> Connection:
+            if way.rung == DHT:
+                await through.wait()
+            connection = await by_tcp(near)
+            connection.route = "punched" if way.rung == DHT else "relayed"
+            return connection
+
+        clock = asyncio.get_running_loop().time
+        one = Climb(
+            BOB.public_key, [Way(RELAY), Way(DHT)], either, trace=trace, clock=clock, limit=5
+        )
+        way, relayed = await one.run()
+        assert way.rung == RELAY and one.can_improve
+        through.set()
+        better = await one.improve()
+        assert better is not None and better[0].rung == DHT and not one.can_improve
+        for connection in (relayed, better[1]):
+            connection.close()
+            await connection.wait_closed()
+    assert told(trace)[-2:] == [(RELAY, OPENED), (PUNCHED, OPENED)]

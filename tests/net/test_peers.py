@@ -24,7 +24,7 @@ class Side:
 
     def __init__(self, keys: KeyPair) -> None:
         self.seen: list[Connection] = []
-        self.policy = Policy()
+        self.policy, self.keys = Policy(), keys
         self.peers = Peers(keys, self._take, policy=self.policy)
         self.address = ""
 
@@ -239,3 +239,18 @@ async def test_a_gate_turns_strangers_away_and_watchers_hear_of_the_others() -> 
         assert heard == [connection]
         stop()
         stop()
+
+
+@pytest.mark.parametrize("keys", [(ALICE, BOB), (BOB, ALICE)])
+async def test_a_punched_hole_takes_over_from_a_relay(keys: tuple[KeyPair, KeyPair]) -> None:
+    async with side(keys[0]) as near, side(keys[1]) as far:
+        relayed = await near.peers.connect(far.address)
+        relayed.route = "relayed"
+        await until(lambda: len(far.peers) == 1)
+        (other,) = far.peers
+        other.route = "relayed"
+        punched = await near.peers._kept(dial(far.address, near.keys, on_open=near.peers.opened))
+        await until(lambda: relayed.closed and other.closed)
+        (kept,), (there,) = near.peers, far.peers
+        assert kept is punched and there.handshake_hash == punched.handshake_hash
+        await ping(punched)

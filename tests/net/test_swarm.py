@@ -62,12 +62,12 @@ async def test_twenty_topics_of_two_nodes_are_one_connection() -> None:
         for one in topics(20):
             alice.swarm.join(one, announce=True, lookup=True)
             bob.swarm.join(one, announce=True, lookup=True)
-        await until(lambda: alice.connected(bob) and bob.connected(alice))
-        (kept,) = alice.peers
-        serve_ping(bob.peers.get(alice.key))  # type: ignore[arg-type]
+        ends = [alice.peers, bob.peers]
+        await until(lambda: all(len(peers) == 1 for peers in ends))
+        await until(lambda: len({c.handshake_hash for peers in ends for c in peers}) == 1)
+        (kept,), (there,) = ends
+        serve_ping(there)
         await ping(kept)
-        assert len(bob.peers) == 1
-        assert len({each.handshake_hash for each in [*alice.peers, *bob.peers]}) == 1
         sockets = [listener.gate.connections for listener in alice.peers.listeners]
         sockets += [listener.gate.connections for listener in bob.peers.listeners]
         assert sum(sockets) == 1

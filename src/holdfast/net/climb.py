@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 
 from holdfast.errors import HoldfastError, PeerUnreachable
-from holdfast.net.candidate import DHT, LAN, PUNCHED
+from holdfast.net.candidate import DHT, LAN, PUNCHED, RELAY
 from holdfast.net.connection import Connection
 from holdfast.net.ladder import Ladder, Way
 from holdfast.net.trace import DROPPED, FAILED, OPENED, TRYING, Step, Trace
@@ -35,6 +35,7 @@ class Climb:
         self._clock = clock
         self._limit = limit
         self._tasks: dict[asyncio.Task[Connection], Way] = {}
+        self._better: dict[asyncio.Task[Connection], Way] = {}
         self.ladder: Ladder | None = None
 
     async def run(self) -> tuple[Way, Connection]:
@@ -46,10 +47,27 @@ class Climb:
                     self._begin(way)
                 connection = await self._next(ladder)
                 if connection is not None and ladder.won is not None:
+                    if ladder.won.rung == RELAY:
+                        self._better = {task: w for task, w in self._tasks.items() if w.rung == DHT}
                     return ladder.won, connection
         finally:
             await self._drop_others()
         raise PeerUnreachable(why(ladder))
+
+    @property
+    def can_improve(self) -> bool:
+        """Whether a hole is still being punched, though a relay was reached first."""
+        return bool(self._better)
+
+    async def improve(self) -> tuple[Way, Connection] | None:
+        """Wait for that hole, as long as it may take; cancel this to give it up."""
+        self._tasks, self._better = self._better, {}
+        assert self.ladder is not None
+        try:
+            connection = await self._next(self.ladder)
+            return None if connection is None else (self.ladder.won or Way(DHT), connection)
+        finally:
+            await self._drop_others()
 
     def _begin(self, way: Way) -> None:
         self._say(way.rung, TRYING, where=str(way))
@@ -88,10 +106,12 @@ class Climb:
         self._tasks.clear()
 
     async def _drop_others(self) -> None:
-        for way in self._tasks.values():
+        dropped = [task for task in self._tasks if task not in self._better]
+        for task in dropped:
+            way = self._tasks.pop(task)
             seconds = self.ladder.failed(way, "", self._clock()) if self.ladder else 0.0
             self._say(way.rung, DROPPED, seconds, str(way))
-        await self._stop(list(self._tasks))
+        await self._stop(dropped)
 
     async def _stop(self, tasks: list[asyncio.Task[Connection]]) -> None:
         for task in tasks:
@@ -115,7 +135,8 @@ def rung_of(way: Way, connection: Connection) -> str:
 
 def why(ladder: Ladder) -> str:
     """One sentence on why nothing led there."""
-    told = [reason for _, reason in ladder.failures if reason]
+    told = [(way.rung == RELAY, reason) for way, reason in ladder.failures if reason]
     if not told:
         return "No way to this peer is known."
-    return told[-1]
+    # That no relay holds it says less than what the peer itself did.
+    return min(reversed(told), key=lambda pair: pair[0])[1]

@@ -17,6 +17,9 @@ from holdfast.net.peers import Peers
 from holdfast.net.swarm_dht import SwarmDht
 from holdfast.net.trace import Trace
 
+RELAY_TIME = 20.0
+"""Seconds to find a relay that holds a peer, and for a handshake through it."""
+
 Climbed = asyncio.Task["Connection | None"]
 
 
@@ -38,6 +41,7 @@ class Dialling:
         self._peers, self._dht, self._relays = peers, dht, relays
         self._trace, self._clock, self._limit, self._over = trace, clock, limit, over
         self._climbs: dict[bytes, Climbed] = {}
+        self._improving: set[asyncio.Task[None]] = set()
 
     def begin(self, peer: Known) -> Climbed:
         """Dial a peer; the climb that there is goes on."""
@@ -71,17 +75,36 @@ class Dialling:
         finally:
             self._climbs.pop(peer.key, None)
             self._over(peer, way, connection)
+        if connection is not None and climb.can_improve:
+            self._improve(peer, climb, connection)
         return connection
+
+    def _improve(self, peer: Known, climb: Climb, relayed: Connection) -> None:
+        """Go on punching while the relay serves; `Peers` changes over when it has succeeded."""
+
+        async def work() -> None:
+            better = await climb.improve()
+            if better is not None:
+                self._over(peer, *better)
+
+        def gone(reason: HoldfastError) -> None:
+            if self._peers.get(peer.key) is None:
+                task.cancel()
+
+        task = asyncio.ensure_future(work())
+        self._improving.add(task)
+        task.add_done_callback(self._improving.discard)
+        relayed.on_close(gone)
 
     async def _dial(self, key: bytes, way: Way) -> Connection:
         if way.rung == DHT and self._dht is not None:
-            return await self._dht.connect(key, way.addresses, timeout=self._limit)
+            return await self._dht.connect(key, way.addresses)
         if way.rung == RELAY and self._relays is not None:
             relays = self._relays
             return await self._peers.connect_by(
                 key,
                 lambda admit, on_open: relays.connect(
-                    key, admit=admit, on_open=on_open, timeout=self._limit
+                    key, admit=admit, on_open=on_open, timeout=RELAY_TIME
                 ),
             )
         return await connect_any(self._peers, way.addresses, key)
@@ -105,7 +128,7 @@ class Dialling:
 
     async def close(self) -> None:
         """Give up everything that is being dialled."""
-        climbs = list(self._climbs.values())
+        climbs = [*self._climbs.values(), *self._improving]
         for task in climbs:
             task.cancel()
         await asyncio.gather(*climbs, return_exceptions=True)

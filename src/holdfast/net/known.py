@@ -20,14 +20,14 @@ class SwarmLimits:
     """Connections at which a swarm dials no more on its own (hyperswarm's number)."""
     max_connections: int = 512
     """Connections in all, incoming ones included: half of the usual 1024 file descriptors."""
-    parallel: int = 6
+    parallel: int = 8
     """Dials at once: peers that are gone take seconds each, and home routers have small tables."""
     max_known: int = 4096
     """Peers remembered that are not connected: a liar can invent keys for ever."""
     max_known_per_topic: int = 1024
     """The share of one topic, so that a flooded one leaves room for others."""
-    dial_time: float = 30.0
-    """Seconds for all ways to one peer together."""
+    dial_time: float = 75.0
+    """Seconds for all ways to one peer together: a hole in the worst of NATs takes 40 of them."""
 
 
 @dataclass(slots=True)

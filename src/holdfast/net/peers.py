@@ -227,6 +227,8 @@ class Peers:
             watcher(new)
 
     def _replaces(self, new: Connection, old: Connection) -> bool:
+        if old.route == "relayed" and new.route != "relayed":
+            return True  # a hole was punched while the relay served
         if new.is_initiator and old.is_initiator:
             return new.began - old.heard_at >= SUSPECT
         if new.is_initiator == old.is_initiator or new.began > old.opened_at + AT_ONCE:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 PARALLEL = 8
 """Topics written or read at once: each takes some 40 datagrams, and home routers have small tables
 (a node with hundreds of drives would otherwise begin them all in one moment)."""
+DIAL_TIME = 20.0
+"""Seconds for a dial; it takes longer by itself where a NAT changes ports (see `dht_connect`)."""
 MAX_FOUND = 1000
 """Peers taken from one lookup: 20 records from each of the 20 nodes that are asked, and more."""
 
@@ -97,7 +99,7 @@ class SwarmDht:
             raise
 
     async def connect(
-        self, key: bytes, nodes: tuple[Address, ...], *, timeout: float
+        self, key: bytes, nodes: tuple[Address, ...], *, timeout: float = DIAL_TIME
     ) -> Connection:
         """A connection with the holder of a key. Raises `PeerUnreachable`."""
         from holdfast.net.dht_connect import dht_connect
