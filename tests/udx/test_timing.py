@@ -82,6 +82,15 @@ def test_one_lost_probe_says_little() -> None:
         assert mtu.next_probe(0.0) == 1455
 
 
+def test_a_probe_lost_with_others_says_even_less() -> None:
+    mtu = PathMtu()
+    mtu.arrived(1000)
+    for _ in range(TRIES + 1):
+        mtu.sent(1455)
+        mtu.lost(1455, 0.0, alone=False)
+    assert mtu.next_probe(0.0) == 1455
+
+
 def test_a_black_hole_sends_it_back_for_a_while() -> None:
     mtu = search(1500)
     mtu.lost_large(LARGE_LOST - 1, 10.0)
@@ -162,6 +171,13 @@ def test_loss_of_a_radio_link_is_no_congestion_but_more_ends_the_start_up() -> N
     assert drive(1e6, 0.05, 0.2, loss=0.2).state == "startup"
     assert drive(1e6, 0.05, 0.2, loss=0.8).state != "startup"
     assert drive(1e6, 0.05, 3, loss=0.2).rate > 0.8e6
+
+
+def test_a_short_path_that_loses_gets_less_at_once() -> None:
+    """The buffer of the receiver's socket overflows: what is beyond the path's own content."""
+    fine, bad = drive(1e7, 0.0002, 1), drive(1e7, 0.0002, 1, loss=0.1)
+    assert bad.cwnd < 0.7 * fine.cwnd
+    assert drive(1e6, 0.05, 3, loss=0.1).cwnd > 0.9 * drive(1e6, 0.05, 3).cwnd
 
 
 def test_a_timeout_leaves_little_and_acks_bring_it_back() -> None:

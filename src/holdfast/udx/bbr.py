@@ -6,7 +6,8 @@ by itself is no sign of congestion: that keeps radio links usable. Unlike the or
 what such a link has ends the start-up.
 
 Two loops that wake up every millisecond or so take longer to answer than a short path does; the
-model counts that time (`QUANTUM`) as part of the path.
+model counts that time (`QUANTUM`) as part of the path, and less of it when packets are lost: the
+buffer of the receiver's socket may be small.
 """
 
 from __future__ import annotations
@@ -33,6 +34,10 @@ HEAVY_LOSS = 0.3
 """Share of a round trip's bytes above which loss is congestion: a bad radio link loses a fifth."""
 QUANTUM = 0.002
 """Seconds in which two busy event loops answer each other."""
+LEAST_QUANTUM = 0.0001
+"""Seconds that are left of it after many losses."""
+LOSS_SEEN = 0.02
+"""Share of a round trip's bytes that shows a short path to be overrun."""
 INITIAL, MINIMAL = 10, 4
 """Packets in flight at the start, and at the least."""
 MAX_CWND = 16 * 1024 * 1024
@@ -44,8 +49,8 @@ class Bbr:
 
     __slots__ = (
         "_cycle", "_cycle_at", "_full_rate", "_full_rounds", "_next_round", "_probe_done",
-        "_rates", "_round", "_round_acked", "_round_lost", "_rtt_at", "_saved_cwnd", "cwnd",
-        "gain", "min_rtt", "mss", "pacing_rate", "state",
+        "_quantum", "_rates", "_round", "_round_acked", "_round_lost", "_rtt_at", "_saved_cwnd",
+        "cwnd", "gain", "min_rtt", "mss", "pacing_rate", "state",
     )  # fmt: skip
 
     def __init__(self, mss: int, now: float) -> None:
@@ -70,6 +75,7 @@ class Bbr:
         self._cycle, self._cycle_at = 0, now
         self._probe_done = 0.0
         self._saved_cwnd = 0
+        self._quantum = QUANTUM
 
     @property
     def rate(self) -> float:
@@ -127,9 +133,13 @@ class Bbr:
 
     def _heed_loss(self) -> None:
         total = self._round_acked + self._round_lost
-        heavy = total > 8 * self.mss and self._round_lost > HEAVY_LOSS * total
-        if heavy and self.state == "startup":
-            self._fill()
+        if total > 8 * self.mss:
+            if self._round_lost > HEAVY_LOSS * total and self.state == "startup":
+                self._fill()
+            if self._round_lost > LOSS_SEEN * total:
+                self._quantum = max(LEAST_QUANTUM, self._quantum * 0.7)
+            else:
+                self._quantum = min(QUANTUM, self._quantum * 1.05)
         self._round_acked = self._round_lost = 0
 
     def _check_full(self, sample: Sample, round_start: bool) -> None:
@@ -186,7 +196,7 @@ class Bbr:
 
     @property
     def _path_time(self) -> float:
-        return max(self.min_rtt, QUANTUM) if self._rates else QUANTUM
+        return max(self.min_rtt, self._quantum) if self._rates else QUANTUM
 
     def _target(self, gain: float) -> int:
         """Bytes in flight that are ``gain`` times the path's own content."""

@@ -17,6 +17,8 @@ MAX_PADDING = 255
 """The field that says how much to skip has one byte."""
 TRIES = 3
 """Losses of a probe of one size before the size counts as too large."""
+DOUBT = 0.25
+"""What such a loss counts when others were lost at the same time."""
 CLOSE_ENOUGH = 16
 """Bytes between a good and a bad size at which the search ends."""
 LARGE_LOST = 16
@@ -51,7 +53,7 @@ class PathMtu:
         self.size = BASE
         """The largest size known to arrive."""
         self._bad = self.ceiling + 1
-        self._tries = 0
+        self._tries = 0.0
         self._pending = 0
         self._again_at = float("inf")
         self._good_seen = False
@@ -82,18 +84,18 @@ class PathMtu:
 
     def passed(self, probe: int) -> None:
         """A probe was acked."""
-        self._pending = self._tries = 0
+        self._pending, self._tries = 0, 0.0
         if self.size < probe < self._bad:
             self.size = probe
 
-    def lost(self, probe: int, now: float) -> None:
-        """A probe was lost."""
+    def lost(self, probe: int, now: float, *, alone: bool = True) -> None:
+        """A probe was lost; if not ``alone``, that may have had other reasons than its size."""
         if probe != self._pending:
             return
         self._pending = 0
-        self._tries += 1
+        self._tries += 1 if alone else DOUBT
         if self._tries >= TRIES:
-            self._tries = 0
+            self._tries = 0.0
             self._bad = min(self._bad, probe)
             self._again_at = now + AGAIN_AFTER
 
@@ -102,9 +104,13 @@ class PathMtu:
         self._large_lost += count
         if self._large_lost < LARGE_LOST:
             return
+        self.black_hole(now)
+
+    def black_hole(self, now: float) -> None:
+        """Nothing larger than `BASE` arrives any more."""
         self._large_lost = 0
         if self.size > BASE:
             self._bad = min(self._bad, BASE + 1)
             self.size = BASE
-            self._pending = self._tries = 0
+            self._pending, self._tries = 0, 0.0
             self._again_at = now + AGAIN_AFTER_HOLE

@@ -136,18 +136,22 @@ class Sender:
         if lost and not self._recovering:
             self._recover_until = flight.next_seq
         if len(flight.lost) > before:
-            self._heed_losses(before, now)
+            self._heed_lost_probes(now, alone=not lost)
+            if flight.largest_arrived <= self._base:
+                fresh = (flight.lost[index] for index in range(before, len(flight.lost)))
+                self.mtu.lost_large(sum([sent.size > self._base for sent in fresh]), now)
+                self.control.mss = self.mss
         return lost
 
-    def _heed_losses(self, before: int, now: float) -> None:
-        flight, mtu = self.flight, self.mtu
-        for probe in flight.probes_lost:
-            mtu.lost(probe, now)
-        flight.probes_lost.clear()
-        base = BASE - self.overhead + HEADER_BYTES
-        fresh = (flight.lost[index] for index in range(before, len(flight.lost)))
-        mtu.lost_large(sum([sent.size > base for sent in fresh]), now)
-        self.control.mss = self.mss
+    def _heed_lost_probes(self, now: float, *, alone: bool) -> None:
+        for probe in self.flight.probes_lost:
+            self.mtu.lost(probe, now, alone=alone)
+        self.flight.probes_lost.clear()
+
+    @property
+    def _base(self) -> int:
+        """What a packet counts for that every path takes."""
+        return BASE - self.overhead + HEADER_BYTES
 
     # -- timers ---------------------------------------------------------------------------------
 
@@ -185,10 +189,11 @@ class Sender:
             self.dead = True
             self._resend_at = _NEVER
             return
-        before = len(flight.lost)
         flight.lose_all()
-        if len(flight.lost) > before:
-            self._heed_losses(before, now)
+        self._heed_lost_probes(now, alone=False)
+        if self.timeouts > 1 and flight.packets[flight.una].size > self._base:
+            self.mtu.black_hole(now)
+            self.control.mss = self.mss
         self._recover_until = flight.next_seq
         self.control.on_timeout(0)
         self._arm(now)
