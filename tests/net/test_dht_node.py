@@ -21,6 +21,7 @@ from holdfast.errors import (
 )
 from holdfast.net.dht_bootstrap import parse_bootstrap, resolve_bootstrap
 from holdfast.net.dht_node import MAX_VALUE, DhtNode, Firewall, Request
+from holdfast.net.dht_watch import NetworkWatch
 from holdfast.net.udp import UdpSocket
 
 HOST = "127.0.0.1"
@@ -342,3 +343,25 @@ async def test_nonsense_is_counted_and_harms_nobody(user: DhtNode) -> None:
     assert reply.error == 0
     assert user.counters.malformed >= attacked + 3
     assert user.counters.as_dict()["sent"] > 0
+
+
+async def test_another_network_is_noticed(
+    network: list[DhtNode], user: DhtNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was believed about our address is asked anew, and the table is kept."""
+    moved: list[bool] = []
+    hosts = ["10.0.0.1", HOST]
+    monkeypatch.setattr("holdfast.net.dht_watch.reachable_hosts", lambda host: list(hosts))
+    watch = NetworkWatch("0.0.0.0", lambda: moved.append(True))
+    watch.look()
+    assert moved == []
+    hosts[0] = "192.168.7.7"
+    watch.look()
+    watch.look()
+    assert moved == [True]
+    watch.close()
+
+    user.moved()
+    assert len(user.nodes()) == 5
+    await user.ping(tuple(user.nodes()[0]))
+    assert user.remote_address() == (HOST, user.port)

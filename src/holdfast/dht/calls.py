@@ -127,6 +127,8 @@ class Calls:
         self._waiting: deque[Call] = deque()
         self._fresh = 0
         self._rtt = self._spread = 0.0
+        self._usual = PATIENCE
+        """What `_patience` begins with."""
         self.soonest = _NEVER
         """A time before which `on_deadline` has nothing to do."""
         self.total = self.answered = self.timed_out = self.resent = 0
@@ -225,10 +227,9 @@ class Calls:
     def _patience(self, call: Call) -> float:
         if call.patience:
             return call.patience
-        if not self._rtt:
-            return PATIENCE
-        usual = max(LEAST_PATIENCE, self._rtt + 4 * self._spread)
-        return min(PATIENCE, usual * float(1 << call.sends - 1))
+        if call.sends == 1:
+            return self._usual
+        return min(PATIENCE, self._usual * float(1 << call.sends - 1))
 
     def _learn(self, rtt: float) -> None:
         if not self._rtt:
@@ -236,6 +237,7 @@ class Calls:
         else:
             self._spread += (abs(rtt - self._rtt) - self._spread) / 4
             self._rtt += (rtt - self._rtt) / 8
+        self._usual = min(PATIENCE, max(LEAST_PATIENCE, self._rtt + 4 * self._spread))
 
     def _drop(self, call: Call) -> None:
         call.alive = False

@@ -56,10 +56,13 @@ class Guard:
 
     def prove(self, host: str, now: float) -> list[Datagram]:
         """A host is there; returns what was held back for it."""
-        self._proved[host] = now + GOOD_FOR
-        self._proved.move_to_end(host)
-        if len(self._proved) > MOST_PROVED:
-            self._proved.popitem(last=False)
+        if self._proved.get(host, now) < now + GOOD_FOR / 2:
+            self._proved[host] = now + GOOD_FOR
+            self._proved.move_to_end(host)
+            if len(self._proved) > MOST_PROVED:
+                self._proved.popitem(last=False)
+        elif not self._held:
+            return []
         held = self._held.pop(host, None)
         if held is None:
             return []

@@ -94,7 +94,7 @@ class Node:
                 self.answers.receive(data, addr, socket)
             else:
                 counters.malformed += 1
-        except DecodeError:
+        except (DecodeError, ValueError):  # ValueError: a sender that is not on IPv4
             counters.malformed += 1
 
     def to_send(self, now: float) -> list[Datagram]:
@@ -133,11 +133,6 @@ class Node:
     def socket(self) -> object:
         """The socket to ask from."""
         return self.client if self.reach.firewalled else self.server
-
-    @property
-    def packed(self) -> bytes | None:
-        """Our own address as others reach it, if it is known."""
-        return self.reach.packed
 
     def frame(
         self,

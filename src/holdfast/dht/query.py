@@ -93,7 +93,10 @@ class Query:
     def start(self) -> None:
         """Begin: with the nodes given, those of the routing table, and bootstrap nodes if few."""
         for address in self._nodes:
-            self._hear_of(pack(address), 1)
+            try:
+                self._hear_of(pack(address), 1)
+            except (ValueError, OverflowError):
+                continue  # not an address on IPv4
         if len(self._pending) < K:
             for contact in self._node.table.closest(self._key, K - len(self._pending)):
                 self._hear_of(contact.packed, 1)
@@ -174,7 +177,7 @@ class Query:
     def _hear_all(self, call: Call, closer: bytes) -> None:
         full = len(self._distances) >= K
         farthest = self._distances[-1] if full else 0
-        known, own, depth = self._known, self._node.packed, call.depth + 1
+        known, own, depth = self._known, self._node.reach.packed, call.depth + 1
         for packed in {*split(closer)} - known:
             if packed == own or len(known) >= MOST_KNOWN or not may_name(call.packed, packed):
                 continue

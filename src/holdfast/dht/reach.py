@@ -29,7 +29,7 @@ SAMPLE_AGAIN = 1800.0
 _Told: TypeAlias = Callable[[bool], None]
 _Checked: TypeAlias = Callable[[AddressSampler | None], None]
 _ANYWHERE = ("0.0.0.0", "")
-_NEVER_SAMPLED = -1.0
+NEVER_SAMPLED = -1.0
 
 
 class Reach:
@@ -124,7 +124,7 @@ class Reach:
                 self._anonymous.add(packed)
                 self.hear(packed, to)
         elif contact is not None and (
-            contact.sampled == _NEVER_SAMPLED or now - contact.sampled >= SAMPLE_AGAIN
+            contact.sampled == NEVER_SAMPLED or now - contact.sampled >= SAMPLE_AGAIN
         ):
             contact.sampled = now
             self.hear(packed, to)
@@ -185,6 +185,8 @@ class Reach:
     def start_again(self) -> None:
         """The machine has slept, perhaps moved: what was learnt may not hold any more."""
         self._anonymous.clear()
+        if self.packed is None or self._local[0] in _ANYWHERE:
+            self.sampler = AddressSampler()
         if self.adaptive and not self.ephemeral:
             self.ephemeral = True
             self._node.tell("ephemeral")

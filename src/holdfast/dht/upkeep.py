@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from holdfast.dht.calls import Call, Reply
-from holdfast.dht.reach import SAMPLE_AGAIN
+from holdfast.dht.reach import NEVER_SAMPLED, SAMPLE_AGAIN
 from holdfast.dht.table import Contact, K
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class Upkeep:
         if not self._started:
             return
         if slept:
-            self._wake()
+            self.start_again()
         self._ticks += 1
         self._look()
 
@@ -99,13 +99,14 @@ class Upkeep:
         if self._refresh <= 0 or (self._ticks % 64 == 0 and len(node.table) < K):
             self.refresh()
 
-    def _wake(self) -> None:
-        """The clock has jumped: all contacts are old, and we may be somewhere else."""
+    def start_again(self) -> None:
+        """The machine has slept or moved: all contacts are old, and our address is not known."""
         self._stable = UNSTABLE
         self._refresh = 1
         self._node.reach.start_again()
         for contact in self._node.table:
             contact.pinged = contact.seen = self._node.now - OLD
+            contact.sampled = NEVER_SAMPLED
 
     def was_active(self) -> None:
         """A walk keeps the table fresh as well as a refresh does."""
@@ -136,12 +137,12 @@ class Upkeep:
         """Somebody new is there under its id; room is made only for who outlives another."""
         node = self._node
         contact = Contact(packed, node.now)
-        if packed == node.packed:
+        if packed == node.reach.packed:
             return
         if node.table.add(contact):
             if seen_as is not None:
                 node.reach.witness(contact, packed, contact.id, seen_as)
-        elif self._swaps < MOST_SWAPS and packed != node.packed:
+        elif self._swaps < MOST_SWAPS and packed != node.reach.packed:
             self._compete(contact)
 
     def _compete(self, contact: Contact) -> None:

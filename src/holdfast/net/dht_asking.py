@@ -70,7 +70,7 @@ class DhtAsking(DhtDriver):
         answer = handler(request)
         if answer is None:
             return
-        self.spawn(answer)
+        self.tasks.add(answer)
 
     def query(
         self,

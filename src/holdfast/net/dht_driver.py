@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
-import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Self
 
 from holdfast.crypto import KeyPair, random_bytes
@@ -17,10 +15,12 @@ from holdfast.dht.nat import AddressSampler, Firewall
 from holdfast.dht.node import Node
 from holdfast.dht.relaying import Relaying
 from holdfast.dht.storage import Storage
-from holdfast.errors import ClosedError
+from holdfast.errors import AddressError, ClosedError
 from holdfast.net.address import Address
 from holdfast.net.dht_bootstrap import is_ipv4, parse_bootstrap, resolve_bootstrap
+from holdfast.net.dht_tasks import Tasks
 from holdfast.net.dht_walk import Walk
+from holdfast.net.dht_watch import NetworkWatch, seconds
 from holdfast.net.udp import UdpSocket
 from holdfast.net.udp_table import StreamTable
 
@@ -30,7 +30,6 @@ MOST_WALKS = 64
 """Walks at once; others wait, since each has up to ten datagrams on the way."""
 
 _NEVER = float("inf")
-log = logging.getLogger(__name__)
 Addr = tuple[str, int]
 
 
@@ -84,13 +83,15 @@ class DhtDriver:
         self._fires = _NEVER
         self._first: asyncio.Future[None] = self._loop.create_future()
         self._walks: set[Walk[Any]] = set()
-        self._tasks: set[asyncio.Future[None]] = set()
+        self.tasks = Tasks(MOST_TASKS)
+        """What goes on beside."""
         self.machine.sink = _send
         for socket in (server_socket, client_socket):
             self.attach(socket)
         self.machine.bootstrap = [pack(node) for node in bootstrap if is_ipv4(node.host)]
         self._resolved = asyncio.Event()
-        self.spawn(self._start())
+        self._watch = NetworkWatch(self.host, self.moved)
+        self.tasks.add(self._start())
 
     @classmethod
     async def open(
@@ -112,6 +113,8 @@ class DhtDriver:
         ``firewalled`` says otherwise. What is None is found out by asking the others.
         """
         nodes = parse_bootstrap(bootstrap)
+        if ":" in host:
+            raise AddressError(f"{host} is not a host for the DHT, which speaks IPv4 only.")
         table = StreamTable(random)
         server = await UdpSocket.bind(host, port, table=table, random=random)
         try:
@@ -126,7 +129,7 @@ class DhtDriver:
             key_pair or make_key_pair(),
             ephemeral=ephemeral,
             firewalled=firewalled,
-            clock=clock or asyncio.get_running_loop().time,
+            clock=clock or seconds,
             random=random,
         )
 
@@ -252,9 +255,15 @@ class DhtDriver:
         if event in ("bootstrapped", "unreachable") and not self._first.done():
             self._first.set_result(None)
         if event == "unreachable" and self.unknown_names:
-            self.spawn(self._look_up())
+            self.tasks.add(self._look_up())
         if self.on_event is not None:
             self.on_event(event)
+
+    def moved(self) -> None:
+        """This machine is in another network now: find out anew who and where we are."""
+        if not self.closed:
+            self.enter().upkeep.start_again()
+            self.flush()
 
     async def _start(self) -> None:
         await self._look_up()
@@ -267,27 +276,12 @@ class DhtDriver:
         numbers, self.unknown_names = await resolve_bootstrap(self.bootstrap)
         self.machine.bootstrap = [pack(number) for number in numbers]
 
-    def spawn(self, work: Awaitable[None]) -> None:
-        """Run something until it ends, or this node is closed; dropped when there is too much."""
-        if len(self._tasks) >= MOST_TASKS:
-            if inspect.iscoroutine(work):
-                work.close()
-            return
-
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Future[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (failure := task.exception()) is not None:
-            log.error("a handler of the DHT failed", exc_info=failure)
-
     async def close(self) -> None:
         """Ask nobody and answer nobody any more. Idempotent."""
         if self.closed:
             return
         self.closed = True
+        self._watch.close()
         if self._timer is not None:
             self._timer.cancel()
         if not self._first.done():
@@ -298,10 +292,7 @@ class DhtDriver:
                 answer.set_exception(ClosedError("The DHT node was closed."))
         for walk in list(self._walks):
             walk.cancel()
-        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.tasks.close()
         await self.server_socket.close()
         await self.client_socket.close()
 
