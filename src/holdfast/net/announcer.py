@@ -87,7 +87,8 @@ class Announcer:
         loop = asyncio.get_running_loop()
         while not self._dht.closed:
             try:
-                enough = len(self.relays) >= min(RELAYS, len(self._dht.nodes()))
+                found = len(self.relays)
+                enough = found >= RELAYS or 0 < len(self._dht.nodes()) <= found
                 until = loop.time() + (REFRESH if enough else FEW_RELAYS)
                 while loop.time() < until and not self._again.is_set():
                     await self._pause(until - loop.time())
