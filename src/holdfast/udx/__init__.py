@@ -3,7 +3,7 @@
 * ``stream``   one end of a stream; start reading here
 * ``receiver`` its receiving half
 * ``inbox``    bytes that have arrived (``ranges``: what came out of order)
-* ``sender``   its sending half: what may leave when, and what if no ack comes
+* ``sender``   its sending half: what may leave when (``silence``: and what if no ack comes)
 * ``outbox``   bytes that wait to leave
 * ``flight``   packets on their way; which are lost (``rtt``: how long to wait, ``rate``: how fast)
 * ``bbr``      how much may be in flight (``pacer``: and how evenly)

@@ -14,17 +14,10 @@ from holdfast.udx.pacer import Pacer
 from holdfast.udx.packet import DATA, END, HEADER_BYTES, MAGIC, VERSION
 from holdfast.udx.rate import Moment
 from holdfast.udx.rtt import RoundTrip
+from holdfast.udx.silence import Silence
 
 IPV4_BYTES, IPV6_BYTES = 20 + 8, 40 + 8
 """What IP and UDP put in front of our header."""
-MAX_TIMEOUTS = 6
-"""Timeouts in a row that a stream survives (as in libudx)..."""
-MAX_SILENCE = 90.0
-"""... and seconds: a minute without network is survived too, which in libudx it is not."""
-MAX_WAIT = 10.0
-"""Seconds between two tries at the most, so that some tries follow such a minute."""
-TAIL_MIN = 0.01
-"""Seconds before the tail is probed, at the least: the other side's loop may be busy."""
 
 _HEAD = Struct("<BBBBIIII")
 _MASK = 0xFFFFFFFF
@@ -42,19 +35,16 @@ class Sender:
         self.control = Bbr(self.mss, now)
         self.dead = False
         """Whether the other side has not answered for too long."""
-        self.timeouts = 0
-        """Timeouts in a row."""
         self.window = WINDOW
         """Bytes that the other side has room for; its first packet tells."""
         self.end_sent = False
         """Whether the end has a number."""
         self._window_of = (-1, -1)
-        self._progress_at = now
         self._pacer = Pacer(now)
+        self._silence = Silence(self.flight, now)
         self._recover_until = seq
         self._probe_tail = False
-        self._tail_probed = -1
-        self._resend_at = self._tail_at = self._look_at = self._pace_at = _NEVER
+        self._look_at = self._pace_at = _NEVER
 
     # -- facts ----------------------------------------------------------------------------------
 
@@ -95,7 +85,8 @@ class Sender:
 
     def deadline(self) -> float:
         """When `on_deadline` and then `fill` are due; infinite for never."""
-        return min(self._resend_at, self._tail_at, self._look_at, self._pace_at)
+        silence = self._silence
+        return min(silence.resend_at, silence.tail_at, self._look_at, self._pace_at)
 
     # -- acks -----------------------------------------------------------------------------------
 
@@ -111,11 +102,12 @@ class Sender:
         sample = flight.digest(ack, ranges, now)
         if sample is None:
             return
-        self.timeouts = 0
-        self._progress_at = now
+        self._silence.broken(now)
         self._heed_sizes(now)
         lost = self._detect(now)
-        self._arm(now)
+        if flight.empty:
+            self._look_at = _NEVER
+        self._silence.arm(now, recovering=self._recovering)
         self.control.on_ack(
             sample._replace(lost=lost), flight.meter.delivered, flight.in_flight, now
         )
@@ -155,25 +147,12 @@ class Sender:
 
     # -- timers ---------------------------------------------------------------------------------
 
-    def _arm(self, now: float) -> None:
-        """Acks have come, or a packet left: when silence means loss."""
-        flight = self.flight
-        self._resend_at = self._tail_at = _NEVER
-        if flight.empty:
-            self._look_at = _NEVER
-            return
-        usual = flight.rtt.timeout
-        self._resend_at = now + max(usual, min(MAX_WAIT, usual * 2**self.timeouts))
-        if not self._recovering and not self.timeouts and self._tail_probed < flight.una:
-            smoothed = flight.rtt.smoothed
-            self._tail_at = now + (max(TAIL_MIN, 2 * smoothed) if smoothed else 1.0)
-
     def on_deadline(self, now: float) -> None:
         """A timer may be due."""
-        if now >= self._resend_at:
+        if now >= self._silence.resend_at:
             self._on_timeout(now)
-        elif now >= self._tail_at:
-            self._tail_at = _NEVER
+        elif now >= self._silence.tail_at:
+            self._silence.probed()
             self._probe_tail = True
         if now >= self._look_at:
             lost = self._detect(now)
@@ -183,26 +162,25 @@ class Sender:
             self._pace_at = _NEVER
 
     def _on_timeout(self, now: float) -> None:
-        flight = self.flight
-        self.timeouts += 1
-        if self.timeouts > MAX_TIMEOUTS and now - self._progress_at > MAX_SILENCE:
+        flight, silence = self.flight, self._silence
+        if not silence.timed_out(now):
             self.dead = True
-            self._resend_at = _NEVER
+            silence.stop()
             return
         flight.lose_all()
         self._heed_lost_probes(now, alone=False)
-        if self.timeouts > 1 and flight.packets[flight.una].size > self._base:
+        if silence.timeouts > 1 and flight.packets[flight.una].size > self._base:
             self.mtu.black_hole(now)
             self.control.mss = self.mss
         self._recover_until = flight.next_seq
         self.control.on_timeout(0)
-        self._arm(now)
+        silence.arm(now, recovering=True)
 
     def hurry(self, now: float) -> None:
         """The way has changed: what was lost on the old one is sent again at once."""
-        if self.timeouts and not self.flight.empty:
-            self.timeouts = 0
-            self._resend_at = now
+        if self._silence.timeouts and not self.flight.empty:
+            self._silence.broken(now)
+            self._silence.resend_at = now
         self.mtu.restart()
         self.control.mss = self.mss
         self.control = Bbr(self.mss, now)
@@ -219,7 +197,7 @@ class Sender:
         if flight.empty and not self.outbox.size and not self._end_waits:
             return False
         if flight.empty:
-            self._progress_at = now
+            self._silence.broken(now)
         moment = flight.meter.moment(now, flight.in_flight)
         if not flight.in_flight:
             self.control.on_idle_start(now)
@@ -228,9 +206,9 @@ class Sender:
             self._probe_tail = False
             if not left:
                 left = self._send_tail(head, packer, moment)
-            self._tail_probed = flight.next_seq - 1
-        if left and (self._resend_at == _NEVER or not self._recovering):
-            self._arm(now)
+            self._silence.probed()
+        if left and (self._silence.resend_at == _NEVER or not self._recovering):
+            self._silence.arm(now, recovering=self._recovering)
         if not self.outbox.size and not flight.lost and flight.in_flight < self.control.cwnd:
             flight.meter.idle(flight.in_flight)
         return left > 0
