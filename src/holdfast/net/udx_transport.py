@@ -7,12 +7,12 @@ turns its events into the calls that asyncio promises.
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from holdfast.net.udp_delivery import Delivery
+from holdfast.net.udp_ending import Ending, wants_more
 from holdfast.net.udp_pulse import Pulse
 from holdfast.net.udp_stats import UdxStats, stats_of
 from holdfast.net.udp_table import StreamTable
@@ -22,7 +22,6 @@ from holdfast.udx import (
     IPV6_BYTES,
     Addr,
     Buffer,
-    Cause,
     Message,
     RemoteChanged,
     Stream,
@@ -73,9 +72,8 @@ class UdxTransport(asyncio.Transport):
         self._made = False
         self._arrival: UdpSocket | None = None  # the socket of the packet in hand
         self._delivery = Delivery(self.stream)
+        self._ending = Ending(self.stream, self._delivery)
         self._closing = False
-        self._told_end = False
-        self._lost = False
         self._writing = Writing(self.stream)
         self._pulse = Pulse(self.stream, self.flush)
         self._close_timer: asyncio.TimerHandle | None = None
@@ -226,7 +224,7 @@ class UdxTransport(asyncio.Transport):
     def flush(self) -> None:
         """Send what may leave, hand over what has arrived, and see when to look again."""
         self._send()
-        if self._made and not self._lost:
+        if self._made and not self._ending.lost:
             self._guard(self._delivery.hand_over)
             if self.stream.owes_ack:
                 self._send()
@@ -286,34 +284,16 @@ class UdxTransport(asyncio.Transport):
             self._close_timer.cancel()
 
     def _heed_end(self) -> None:
-        stream, delivery = self.stream, self._delivery
-        if self._made and delivery.at_end and not self._told_end:
-            self._told_end = True
-            self._guard(self._eof)
-        if stream.closed:
-            self._finish()
-        elif self._closing and stream.sender.finished and self._close_timer is None:
+        protocol, ending = self._protocol, self._ending
+        if protocol is not None and self._made:
+            if ending.at_end():
+                self._guard(self._eof, protocol)
+            if ending.at_loss():
+                self._loop.call_soon(protocol.connection_lost, ending.error())
+        finished = self._closing and self.stream.sender.finished and not self.stream.closed
+        if finished and self._close_timer is None:
             self._close_timer = self._loop.call_later(CLOSE_WAIT, self.abort)
 
-    def _eof(self) -> None:
-        protocol = self._protocol
-        assert isinstance(protocol, asyncio.Protocol | asyncio.BufferedProtocol)
-        if not self._closing and not protocol.eof_received():
+    def _eof(self, protocol: asyncio.BaseProtocol) -> None:
+        if not self._closing and not wants_more(protocol):
             self.close()
-
-    def _finish(self) -> None:
-        """Tell the protocol, once it has everything that arrived before a friendly end."""
-        cause = self.stream.cause
-        if self._lost or (cause is Cause.FINISHED and self._delivery.waiting):
-            return
-        self._lost = True
-        if self._made and self._protocol is not None:
-            self._loop.call_soon(self._protocol.connection_lost, _error(cause))
-
-
-def _error(cause: Cause | None) -> OSError | None:
-    if cause is Cause.RESET:
-        return ConnectionResetError(errno.ECONNRESET, "the other side gave the stream up")
-    if cause is Cause.TIMED_OUT:
-        return TimeoutError(errno.ETIMEDOUT, "the other side does not answer any more")
-    return None
