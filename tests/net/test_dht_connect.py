@@ -8,9 +8,13 @@ from collections.abc import AsyncIterator
 import pytest
 
 from holdfast.crypto import key_pair
-from holdfast.errors import ListenError, NotAllowedError, PeerUnreachable
+from holdfast.dht.commands import PEER_HANDSHAKE
+from holdfast.dht.handshake_messages import Handshake, Mode
+from holdfast.dht.noise_payload import NoisePayload
+from holdfast.dht.request import Request
+from holdfast.errors import HandshakeError, ListenError, NotAllowedError, PeerUnreachable
 from holdfast.net.connection import Connection
-from holdfast.net.dht_connect import dht_connect
+from holdfast.net.dht_connect import _Dial, dht_connect
 from holdfast.net.dht_server import DhtServer
 from holdfast.net.socket_pool import pool_of
 from tests.net.dht_world import CLIENT, HOST, SERVER, DhtWorld, descriptors, dht_world, exchange
@@ -76,6 +80,16 @@ async def test_in_one_network_no_hole_is_punched(world: DhtWorld) -> None:
     await exchange(ours, await world.served.get(), 1000)
 
 
+async def test_neighbours_who_cannot_hear_each_other_punch(world: DhtWorld) -> None:
+    """Guests of one network are often kept apart."""
+    server = await world.node(firewalled=True)
+    await world.listen(server)
+    server.server_socket.on_datagram = None
+    ours = await world.connect(await world.node(firewalled=True))
+    assert ours.route == "punched"
+    await exchange(ours, await world.served.get(), 1000)
+
+
 async def test_known_relays_need_no_search(
     world: DhtWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -92,6 +106,37 @@ async def test_known_relays_that_have_forgotten_cost_little(world: DhtWorld) -> 
     async with asyncio.timeout(3):
         ours = await world.connect(await world.node(), relay_addresses=stale)
     await exchange(ours, await world.served.get(), 1000)
+
+
+async def test_relays_that_lie_cost_little(world: DhtWorld) -> None:
+    """Those found first answer nonsense; a second search finds the honest ones behind them."""
+    server = await world.listen(await world.node())
+    liars = {relay.relay_address for relay in server.announcer.relays}
+    record = server.announcer.record
+    for node in world.nodes:
+        if (HOST, node.port) in liars:
+            node.handle(PEER_HANDSHAKE, _lie)
+        else:
+            address = HOST, server.dht.port
+            node.relaying.router.set(server.target, address, record, node.machine.now)
+    async with asyncio.timeout(3):
+        ours = await world.connect(await world.node())
+    await exchange(ours, await world.served.get(), 1000)
+
+
+def _lie(request: Request) -> None:
+    noise = Handshake(Mode.REPLY, b"x" * 100, (HOST, 9)).encode()
+    request.reply(noise, token=False, closer_nodes=False)
+
+
+async def test_a_client_without_a_stream_is_refused(
+    world: DhtWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = await world.listen(await world.node())
+    monkeypatch.setattr(_Dial, "_hello", lambda dial: NoisePayload())
+    with pytest.raises(HandshakeError, match="refused"):
+        await world.connect(await world.node())
+    assert len(server.handshakes) == 0
 
 
 async def test_two_dials_at_once_are_two_connections(world: DhtWorld) -> None:

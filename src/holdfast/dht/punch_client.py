@@ -104,8 +104,10 @@ class PunchClient:
     def answered(
         self, sealed: bytes, *, seen_as: Address, source: Address, peer: Address, now: float
     ) -> None:
-        """The answer to the last `Ask` from the relay ``source``, which sees the server at ``peer``
-        and has seen our socket as ``seen_as``."""
+        """The answer to the last `Ask`, from the relay ``source``.
+
+        It has seen our socket as ``seen_as``, and sees the server at ``peer``.
+        """
         if self._state not in ("asking", "announcing"):
             return
         try:

@@ -167,11 +167,10 @@ class Punching:
     async def _open_and_sample(self, number: int) -> None:
         try:
             await self._open(number)
+            await self.sample(number)
         except ListenError:
             self._machine.sampling_over(number, self._loop.time())
-        else:
-            await self.sample(number)
-        self.pump()
+            self.pump()
 
     # -- what others see ------------------------------------------------------------------------
 
