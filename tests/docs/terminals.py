@@ -25,7 +25,7 @@ SERVING = re.compile(r"holdfast (share|listen)\b(?!.*--once)|^node keep")
 PEERS = REPO / "tests" / "interop" / "node_modules"
 """Where the JavaScript of a page finds its packages."""
 _PEER = re.compile(r"^serving on (\S+:\d+)$")
-_LINK = re.compile(r"hyper://(\w{52})\S*\?peer=\S+")
+_LINK = re.compile(r"^hyper://(\w{52})\S*$")
 
 
 class Terminal:

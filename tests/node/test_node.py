@@ -71,7 +71,7 @@ async def test_nothing_is_offered_before_share_nor_after_unshare(
         link = node.link(drive)
         assert node.policy.offered == []
         with monkeypatch.context() as patched:
-            patched.setattr("holdfast.node.node.PEER_TIMEOUT", 0.2)
+            patched.setattr("holdfast.node.finding.PEER_TIMEOUT", 0.2)
             with pytest.raises(BlockNotAvailable, match="does not offer"):
                 await other.drive(link)
         await node.share(drive)

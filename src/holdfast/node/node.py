@@ -187,6 +187,8 @@ class Node:
             while grew and not contents.peers:
                 await contents.next_change()
         await contents.update()
+        # A peer that keeps the drive without sharing it shows how long it is, but gives nothing.
+        await drive.core.get(drive.core.length - 1, timeout=PEER_TIMEOUT)
         await drive.download()
         return grew
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from holdfast.errors import HoldfastError
 from holdfast.net import Connection, Peers, parse_address
+from holdfast.net.checks import serve_clock
 from holdfast.net.peers import DuplicateError
 from holdfast.net.relay_dht import DhtDirectory, RelayBeacon
 from holdfast.net.relay_dialer import RelayDialer
@@ -85,6 +86,7 @@ class Relaying:
             self._peers.key_pair.public_key, directory=self.directory, addresses=self._addresses
         )
         self._peers.watch(self.server.attach)
+        self._peers.watch(serve_clock)
         if dht is not None and self.directory is not None:
             self._beacon = RelayBeacon(self.server, self.directory, self._peers.key_pair)
 
