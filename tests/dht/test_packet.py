@@ -45,7 +45,7 @@ def test_requests_are_those_of_the_peers() -> None:
     frame = Frame(
         packet.command, id32=packet.id, token=packet.token, target=packet.target, value=packet.value
     )
-    assert frame.encode(packet.tid, packet.to) == raw
+    assert frame.encode(packet.tid, packet.to_packed) == raw
     assert len(frame) == len(raw)
 
 
@@ -89,7 +89,7 @@ def test_requests_come_back_as_they_were(
     raw = frame.encode(tid, to)
     assert len(raw) >= 65
     packet = decode_request(raw)
-    assert (packet.tid, packet.to, packet.id, packet.token) == (tid, to, id32, token)
+    assert (packet.tid, packet.to_packed, packet.id, packet.token) == (tid, to, id32, token)
     assert (packet.internal, packet.command) == (internal, command)
     assert (packet.target, packet.value, packet.size) == (target, value, len(raw))
 

@@ -17,7 +17,7 @@ from holdfast.dht.guard import AMPLIFICATION, Datagram, Guard
 from holdfast.dht.ids import is_sendable, node_id, pack
 from holdfast.dht.ipv4 import ADDRESS_BYTES
 from holdfast.dht.nat import Address
-from holdfast.dht.packet import Frame, decode_request, encode_reply
+from holdfast.dht.packet import Frame, encode_reply, read_request
 from holdfast.dht.request import Request
 from holdfast.dht.tokens import Tokens
 
@@ -41,9 +41,9 @@ class Answers:
     def receive(self, data: bytes, addr: Address, socket: object) -> None:
         """A request came in; DecodeError when it is none."""
         node = self._node
-        packet = decode_request(data)
-        request = Request(node, packet, addr)
-        request.socket, request.now = socket, node.now
+        request = read_request(data, Request)
+        request.node, request.from_addr, request.from_id = node, addr, None
+        request.socket, request.now, request.proved = socket, node.now, False
         if request.token is not None:
             if not self._tokens.is_good(request.token, addr[0], node.now):
                 request.token = None
@@ -52,10 +52,10 @@ class Answers:
             self.prove(addr[0])
         request.proved = self.guard.is_proved(addr[0], node.now)
         packed = pack(addr)
-        if packet.id is not None and packet.id == node_id(packed):
-            self._introduce(request, packed, packet.id)
+        if request.id is not None and request.id == node_id(packed):
+            self._introduce(request, packed, request.id)
         elif node.reach.wants_any_witness and socket is node.server:
-            node.reach.hear(packed, packet.to)
+            node.reach.hear(packed, request.to_packed)
         self._dispatch(request)
 
     def _introduce(self, request: Request, packed: bytes, id32: bytes) -> None:

@@ -26,24 +26,19 @@ _TIDS = 1 << 16
 _NEVER = float("inf")
 
 
-class Reply:
+class Reply(ReplyPacket):
     """An answer, and who gave it."""
 
-    __slots__ = ("closer", "error", "from_id", "packed", "rtt", "socket", "to", "token", "value")
+    __slots__ = ("from_id", "packed", "rtt", "socket")
 
-    def __init__(self, packet: ReplyPacket, packed: bytes, from_id: bytes | None) -> None:
-        self.packed = packed
-        self.from_id = from_id
-        """The id of who answers; None when it is not there to stay."""
-        self.to = packet.to
-        """Our address as it sees us, packed."""
-        self.token = packet.token
-        self.closer = packet.closer
-        self.error = packet.error
-        self.value = packet.value
-        self.rtt = 0.0
-        self.socket: object = None
-        """The socket it came in on."""
+    packed: bytes
+    """Who gave it, packed."""
+    from_id: bytes | None
+    """Its id; None when it is not there to stay."""
+    rtt: float
+    """Seconds since it was asked."""
+    socket: object
+    """The socket it came in on."""
 
     @property
     def from_addr(self) -> Address:
@@ -168,7 +163,8 @@ class Calls:
             self._learn(now - call.sent_at)
         self.answered += 1
         self._drop(call)
-        self._next(now)
+        if self._waiting:
+            self._next(now)
         return call
 
     def cancel(self, call: Call, now: float) -> None:

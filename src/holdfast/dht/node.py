@@ -18,7 +18,7 @@ from holdfast.dht.guard import Datagram
 from holdfast.dht.ids import node_id, pack, unpack
 from holdfast.dht.joining import Joining
 from holdfast.dht.nat import Address
-from holdfast.dht.packet import HEADER_BYTES, REPLY, REQUEST, Frame, ReplyPacket, decode_reply
+from holdfast.dht.packet import HEADER_BYTES, REPLY, REQUEST, Frame, read_reply
 from holdfast.dht.query import CONCURRENCY, Commit, Query
 from holdfast.dht.reach import Reach
 from holdfast.dht.request import Request
@@ -246,39 +246,33 @@ class Node:
     # ---------------------------------------------------------------- answers that come in
 
     def _on_reply(self, data: bytes, packed: bytes, socket: object) -> None:
-        tid = data[2] | data[3] << 8
-        call = self.calls.match(tid, packed, self.now)
+        call = self.calls.match(data[2] | data[3] << 8, packed, self.now)
         if call is None:
             self.counters.unasked += 1
             return
         try:
-            packet = decode_reply(data)
+            reply = read_reply(data, Reply)
         except DecodeError:
             # Whoever sends nonsense is as good as silent.
             self.counters.malformed += 1
             call.on_done(call, None)
             return
         self.answers.prove(unpack(packed)[0])
-        reply = self._judge(packet, packed, socket)
-        reply.rtt = self.now - call.sent_at
+        reply.packed, reply.socket, reply.rtt = packed, socket, self.now - call.sent_at
+        reply.from_id = reply.id if reply.id == node_id(packed) else None
+        self.meet(packed, reply.from_id, reply.to, socket)
         call.on_done(call, reply)
-
-    def _judge(self, packet: ReplyPacket, packed: bytes, socket: object) -> Reply:
-        from_id = packet.id if packet.id == node_id(packed) else None
-        reply = Reply(packet, packed, from_id)
-        reply.socket = socket
-        self.meet(packed, from_id, packet.to, socket)
-        return reply
 
     def meet(self, packed: bytes, id32: bytes | None, to: bytes, socket: object) -> None:
         """Somebody is there, and says how it sees us."""
         contact = self.table.get(packed) if id32 is not None else None
-        if socket is self.socket:
+        expected = socket is self.socket
+        if expected and (contact is None or self.reach.may_sample(contact)):
             self.reach.witness(contact, packed, id32, to)
         if contact is not None:
             self.table.heard(contact, self.now)
         elif id32 is not None:
-            self.upkeep.add(packed, to if socket is self.socket else None)
+            self.upkeep.add(packed, to if expected else None)
 
     def _lost(self, call: Call) -> None:
         self.table.remove(call.packed)

@@ -9,6 +9,8 @@ may be padded with them, so that its answer is not many times longer than the qu
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from holdfast.dht.ipv4 import ADDRESS_BYTES
 from holdfast.encoding import decode_buffer, decode_count, decode_uint, encode_buffer, encode_uint
 from holdfast.errors import DecodeError
@@ -34,12 +36,22 @@ _REPLY = bytes((REPLY,))
 class RequestPacket:
     """What somebody asks."""
 
-    __slots__ = ("command", "id", "internal", "size", "target", "tid", "to", "token", "value")
+    __slots__ = (
+        "command",
+        "id",
+        "internal",
+        "size",
+        "target",
+        "tid",
+        "to_packed",
+        "token",
+        "value",
+    )
 
     def __init__(
         self,
         tid: bytes,
-        to: bytes,
+        to_packed: bytes,
         id32: bytes | None,
         token: bytes | None,
         internal: bool,
@@ -49,7 +61,7 @@ class RequestPacket:
         size: int,
     ) -> None:
         self.tid = tid
-        self.to = to
+        self.to_packed = to_packed
         self.id = id32
         self.token = token
         self.internal = internal
@@ -83,8 +95,22 @@ class ReplyPacket:
         self.value = value
 
 
+_Q = TypeVar("_Q", bound=RequestPacket)
+_R = TypeVar("_R", bound=ReplyPacket)
+
+
 def decode_request(data: bytes) -> RequestPacket:
     """Read a request; DecodeError when it is none."""
+    return read_request(data, RequestPacket)
+
+
+def decode_reply(data: bytes) -> ReplyPacket:
+    """Read a reply; DecodeError when it is none. Closer nodes beyond `MAX_CLOSER` are passed by."""
+    return read_reply(data, ReplyPacket)
+
+
+def read_request(data: bytes, kind: type[_Q]) -> _Q:
+    """`decode_request` into an object that can do more."""
     flags, id32, token, at = _head(data)
     command, at = decode_uint(data, at)
     target = value = None
@@ -95,7 +121,7 @@ def decode_request(data: bytes) -> RequestPacket:
             raise DecodeError(_CUT)
     if flags & HAS_VALUE:
         value = _value(data, at)
-    return RequestPacket(
+    return kind(
         data[2:4],
         data[4:10],
         id32,
@@ -108,8 +134,8 @@ def decode_request(data: bytes) -> RequestPacket:
     )
 
 
-def decode_reply(data: bytes) -> ReplyPacket:
-    """Read a reply; DecodeError when it is none. Closer nodes beyond `MAX_CLOSER` are passed by."""
+def read_reply(data: bytes, kind: type[_R]) -> _R:
+    """`decode_reply` into an object that can do more."""
     flags, id32, token, at = _head(data)
     closer, error, value = b"", 0, None
     if flags & HAS_CLOSER:
@@ -120,7 +146,7 @@ def decode_reply(data: bytes) -> ReplyPacket:
         error, at = decode_uint(data, at)
     if flags & HAS_VALUE:
         value = _value(data, at)
-    return ReplyPacket(data[2:4], data[4:10], id32, token, closer, error, value)
+    return kind(data[2:4], data[4:10], id32, token, closer, error, value)
 
 
 def _head(data: bytes) -> tuple[int, bytes | None, bytes | None, int]:

@@ -135,13 +135,14 @@ class Query:
 
     def _visit(self, packed: bytes, depth: int) -> bool:
         self._visits += 1
+        node = self._node
         try:
-            call = self._node.prepare(packed, self._frame)
+            call = Call(packed, self._frame, node.calls.tid(), node.socket)
         except UnavailableError:
             return False
         call.on_done, call.on_slow, call.depth = self._on_answer, self._on_wait, depth
         self._calls[call] = None
-        self._node.launch(call)
+        node.calls.start(call, node.now)
         return True
 
     def _on_wait(self, call: Call) -> None:

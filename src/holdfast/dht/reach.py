@@ -109,6 +109,11 @@ class Reach:
         if address is not None and address != before and not self.ephemeral:
             self._node.rebase(node_id(pack(address)))
 
+    def may_sample(self, contact: Contact) -> bool:
+        """Whether a contact counts as a witness of our address: now and then."""
+        sampled = contact.sampled
+        return sampled == NEVER_SAMPLED or self._node.now - sampled >= SAMPLE_AGAIN
+
     def witness(
         self, contact: Contact | None, packed: bytes, id32: bytes | None, to: bytes
     ) -> None:
@@ -117,16 +122,13 @@ class Reach:
         Those without an id count for as many samples as there are bootstrap nodes: they cost
         nothing to make, and could outvote the others.
         """
-        now = self._node.now
         if id32 is None:
             room = len(self._anonymous) < max(1, len(self._node.bootstrap))
             if room and packed not in self._anonymous:
                 self._anonymous.add(packed)
                 self.hear(packed, to)
-        elif contact is not None and (
-            contact.sampled == NEVER_SAMPLED or now - contact.sampled >= SAMPLE_AGAIN
-        ):
-            contact.sampled = now
+        elif contact is not None and self.may_sample(contact):
+            contact.sampled = self._node.now
             self.hear(packed, to)
 
     # ---------------------------------------------------------------- finding out

@@ -12,46 +12,21 @@ if TYPE_CHECKING:
     from holdfast.dht.node import Node
 
 
-class Request:
+class Request(RequestPacket):
     """A request; answer it once, now or later, or not at all."""
 
-    __slots__ = (
-        "command",
-        "from_addr",
-        "from_id",
-        "internal",
-        "node",
-        "now",
-        "proved",
-        "size",
-        "socket",
-        "target",
-        "tid",
-        "to_packed",
-        "token",
-        "value",
-    )
+    __slots__ = ("from_addr", "from_id", "node", "now", "proved", "socket")
 
-    def __init__(self, node: Node, packet: RequestPacket, from_addr: Address) -> None:
-        self.node = node
-        self.tid = packet.tid
-        self.from_addr = from_addr
-        self.from_id: bytes | None = None
-        """The id of who asks, if it is there to stay."""
-        self.to_packed = packet.to
-        self.token = packet.token
-        """A token of ours, checked; None when none came along."""
-        self.internal = packet.internal
-        self.command = packet.command
-        self.target = packet.target
-        self.value = packet.value
-        self.size = packet.size
-        self.socket: object = None
-        """The socket it came in on; answers leave by it."""
-        self.proved = False
-        """The asker has shown that it receives at its address."""
-        self.now = 0.0
-        """When it came in."""
+    node: Node
+    from_addr: Address
+    from_id: bytes | None
+    """The id of who asks, if it is there to stay."""
+    now: float
+    """When it came in."""
+    proved: bool
+    """The asker has shown that it receives at its address."""
+    socket: object
+    """The socket it came in on; answers leave by it."""
 
     @property
     def to(self) -> Address:
