@@ -16,7 +16,7 @@ from tests.interop.peer import HERE, JsPeer
 from tests.interop.sizes import size
 from tests.net.udx_ends import LOCAL, Collector
 
-BYTES = size(8, 256) * 1024 * 1024
+BYTES = size(8, 64) * 1024 * 1024
 THEIRS = 7
 """The id of the stream on the JavaScript side."""
 
