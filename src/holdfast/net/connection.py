@@ -132,6 +132,11 @@ class Connection(asyncio.BufferedProtocol):
         return self._ready.done() and self.reason is None
 
     @property
+    def paused(self) -> bool:
+        """Whether we take nothing now, so that the other side's silence means nothing."""
+        return self._pauses > 0
+
+    @property
     def closed(self) -> bool:
         """Whether it has ended, or is about to."""
         return self.reason is not None
@@ -173,6 +178,7 @@ class Connection(asyncio.BufferedProtocol):
         """Undo one `pause_reading`."""
         self._pauses -= 1
         if self._pauses == 0 and self._transport is not None and not self.closed:
+            self.heard_at = self._loop.time()
             self._heartbeat.heard()
             self._transport.resume_reading()
 

@@ -88,6 +88,15 @@ class Peers:
         """The connection with the holder of this public key."""
         return self._open.get(key)
 
+    def doubts(self, connection: Connection) -> bool:
+        """Whether nothing was heard from the other side for so long that it may be gone."""
+        silence = asyncio.get_running_loop().time() - connection.heard_at
+        return silence >= SUSPECT and not connection.paused
+
+    def _alive(self, key: bytes) -> Connection | None:
+        connection = self._open.get(key)
+        return None if connection is None or self.doubts(connection) else connection
+
     def watch(self, callback: Callable[[Connection], None]) -> Callable[[], None]:
         """Call back with each connection that counts from now on; returns how to stop that."""
         self._watchers.append(callback)
@@ -118,7 +127,7 @@ class Peers:
             address = parse_address(address)
         if self._closed:
             raise ClosedError("The node is closed.")
-        known = self._open.get(self._dialled.get(address, b""))
+        known = self._alive(self._dialled.get(address, b""))
         if known is not None and expected_key in (None, known.remote_public_key):
             return known
         task = self._dialling.get(address)
@@ -154,7 +163,7 @@ class Peers:
 
         Raises as ``make``, and `NotAllowedError`.
         """
-        known = self._open.get(key)
+        known = self._alive(key)
         if known is not None:
             return known
         self.check(key)

@@ -11,6 +11,7 @@ from holdfast.net.candidate import Candidate, RelayDialer
 from holdfast.net.connection import Connection
 from holdfast.net.crowd import Crowd
 from holdfast.net.dialling import Dialling
+from holdfast.net.doubts import Doubts
 from holdfast.net.keeping import Keeping
 from holdfast.net.known import Known, SwarmLimits
 from holdfast.net.ladder import Way
@@ -60,6 +61,7 @@ class Reaching:
             limit=self.crowd.limits.dial_time,
             over=self._over,
         )
+        self._doubts = Doubts(peers, self._redial)
         self._timer: asyncio.TimerHandle | None = None
         self._pump_due = False
         self._pumped: asyncio.Future[None] = self._loop.create_future()
@@ -143,6 +145,11 @@ class Reaching:
         if due is not None:
             self._timer = self._loop.call_later(max(0.0, due - now), self._pump_soon)
 
+    def _redial(self, key: bytes) -> None:
+        peer = self.crowd.known.get(key)
+        if peer is not None and not self.closed:
+            self._dialling.begin(peer)
+
     def _over(self, peer: Known, way: Way | None, connection: Connection | None) -> None:
         """A climb has ended."""
         if connection is None:
@@ -157,6 +164,7 @@ class Reaching:
     def _opened(self, connection: Connection) -> None:
         key, now = connection.remote_public_key, self._clock()
         self.crowd.opened(key, now)
+        self._doubts.watch()
         if not connection.is_initiator:
             where = str(connection.remote_address or "")
             self.trace.add(Step(now, key, INCOMING, OPENED, where=where))
@@ -189,6 +197,7 @@ class Reaching:
         """Dial no more, and let everybody in again."""
         self.closed = True
         self._unwatch()
+        self._doubts.close()
         self.peers.gate = None
         if self._timer is not None:
             self._timer.cancel()
