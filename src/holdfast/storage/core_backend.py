@@ -152,6 +152,10 @@ class CoreBackend:
 
     def _fd(self, kind: int) -> int:
         """Descriptor of a file for reading, or -1; checks once that it belongs to this log."""
+        if self._slot_checked and self._engine.is_usable:
+            known = self._engine.files.open.get(self.id << 2 | kind)
+            if known is not None:  # as nearly always: two reads for each block come this way
+                return known
         if not self.id:
             self._engine.check_usable()
             return -1

@@ -27,7 +27,8 @@ class CoreFiles:
 
     def __init__(self, root: Path) -> None:
         self.root = os.fspath(root)
-        self._open: dict[int, int] = {}
+        self.open: dict[int, int] = {}
+        """Descriptors by four times the log's number plus the kind; those of `fd`, not to keep."""
         self._missing: set[int] = set()  # asking the system again and again is slow
         self.new_directories: set[str] = set()
         """Directories with entries that no sync has covered yet."""
@@ -47,7 +48,7 @@ class CoreFiles:
         Good until the next call.
         """
         number = core << 2 | kind
-        found = self._open.get(number)
+        found = self.open.get(number)
         if found is not None:
             return found
         if not create and number in self._missing:
@@ -62,9 +63,9 @@ class CoreFiles:
             fd = self._descriptor(lambda: create_file(path))
             self.note_new(discovery_key)
             self._missing.discard(number)
-        if len(self._open) >= MAX_OPEN:
+        if len(self.open) >= MAX_OPEN:
             self._close_oldest(MAX_OPEN // 8)
-        self._open[number] = fd
+        self.open[number] = fd
         return fd
 
     def _descriptor(self, open_it: Callable[[], int]) -> int:
@@ -72,9 +73,9 @@ class CoreFiles:
         try:
             return open_it()
         except OSError as error:
-            if error.errno not in (errno.EMFILE, errno.ENFILE) or not self._open:
+            if error.errno not in (errno.EMFILE, errno.ENFILE) or not self.open:
                 raise
-        self._close_oldest((len(self._open) + 1) // 2)
+        self._close_oldest((len(self.open) + 1) // 2)
         return open_it()
 
     def note_new(self, discovery_key: bytes) -> None:
@@ -82,8 +83,8 @@ class CoreFiles:
         self.new_directories.update((os.path.dirname(self.stem(discovery_key)), self.root))
 
     def _close_oldest(self, count: int) -> None:
-        for number in list(self._open)[:count]:
-            os.close(self._open.pop(number))
+        for number in list(self.open)[:count]:
+            os.close(self.open.pop(number))
 
     def appeared(self, core: int) -> None:
         """A checkpoint has made the files of a log."""
@@ -93,7 +94,7 @@ class CoreFiles:
     def forget(self, core: int) -> None:
         """Close what is open of one log."""
         for kind in range(len(SUFFIXES)):
-            fd = self._open.pop(core << 2 | kind, None)
+            fd = self.open.pop(core << 2 | kind, None)
             if fd is not None:
                 os.close(fd)
 
@@ -113,7 +114,7 @@ class CoreFiles:
 
     def close(self) -> None:
         """Close every file."""
-        self._close_oldest(len(self._open))
+        self._close_oldest(len(self.open))
 
 
 def create_file(path: str) -> int:

@@ -21,6 +21,8 @@ NO_NODE = bytes(NODE_BYTES)
 
 _LEAF = Struct("<QQ32s")
 _NODE = Struct("<Q32s")
+_CHECKED_LEAF = Struct("<QQ32sI").unpack
+_CHECKED_NODE = Struct("<Q32sI").unpack
 _MASK = 0xFFFFFFFF
 _new = tuple.__new__
 
@@ -69,17 +71,15 @@ def mend_record(index: int, record: bytes, seed: int) -> bytes | None:
 
 def unpack_leaf(index: int, record: bytes, seed: int) -> Leaf | None:
     """The leaf in an intact record; None when the check fails."""
-    content = record[:48]
-    if crc32(content, seed ^ index & _MASK).to_bytes(4, "little") != record[48:]:
+    offset, size, digest, check = _CHECKED_LEAF(record)
+    if crc32(record[:48], seed ^ index & _MASK) != check:
         return None
-    offset, size, digest = _LEAF.unpack(content)
     return _new(Leaf, (index, size, digest, offset - 1))
 
 
 def unpack_node(index: int, record: bytes, seed: int) -> Node | None:
     """The node in an intact record; None when the check fails."""
-    content = record[:40]
-    if crc32(content, seed ^ index & _MASK).to_bytes(4, "little") != record[40:]:
+    size, digest, check = _CHECKED_NODE(record)
+    if crc32(record[:40], seed ^ index & _MASK) != check:
         return None
-    size, digest = _NODE.unpack(content)
     return _new(Node, (index, size, digest))
