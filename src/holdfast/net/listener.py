@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 from collections.abc import Callable
 
@@ -49,8 +50,16 @@ class Listener:
 
     async def close(self) -> None:
         """Take no more connections, and give up unfinished handshakes; open ones stay."""
-        if self._server is not None:
-            self._server.close()
+        server, self._server = self._server, None
+        if server is not None:
+            # asyncio drops a socket that it has just accepted when its server closes, without
+            # closing it: take no more, let it finish with those, and close then.
+            loop = asyncio.get_running_loop()
+            for each in server.sockets:
+                with contextlib.suppress(NotImplementedError):
+                    loop.remove_reader(each.fileno())
+            await asyncio.sleep(0)
+            server.close()
         for connection in list(self._knocking):
             connection.abort(RemoteError("The listener was closed."))
 
