@@ -9,16 +9,21 @@ from typing import Any
 from holdfast.errors import HoldfastError, PeerUnreachable
 from holdfast.net.address import Address
 from holdfast.net.candidate import DHT, RELAY, RelayDialer
-from holdfast.net.climb import Climb
+from holdfast.net.climb import Climb, rung_of
 from holdfast.net.connection import Connection
 from holdfast.net.known import Known
 from holdfast.net.ladder import Way, ways_of
 from holdfast.net.peers import Peers
 from holdfast.net.swarm_dht import SwarmDht
-from holdfast.net.trace import Trace
+from holdfast.net.trace import FAILED, OPENED, Step, Trace
 
 RELAY_TIME = 20.0
 """Seconds to find a relay that holds a peer, and for a handshake through it."""
+IMPROVE_AFTER = 25.0
+"""Seconds before a hole that could not be punched is tried again while a relay serves: a node that
+has sent many probes rests for 20. Doubles each time."""
+IMPROVE_PAUSE = 300.0
+"""Seconds between two such tries at the most."""
 
 Climbed = asyncio.Task["Connection | None"]
 
@@ -75,7 +80,7 @@ class Dialling:
         finally:
             self._climbs.pop(peer.key, None)
             self._over(peer, way, connection)
-        if connection is not None and climb.can_improve:
+        if connection is not None and connection.route == "relayed":
             self._improve(peer, climb, connection)
         return connection
 
@@ -83,7 +88,8 @@ class Dialling:
         """Go on punching while the relay serves; `Peers` changes over when it has succeeded."""
 
         async def work() -> None:
-            better = await climb.improve()
+            better = await climb.improve() if climb.can_improve else None
+            better = better or await self._punch_again(peer)
             if better is not None:
                 self._over(peer, *better)
 
@@ -95,6 +101,31 @@ class Dialling:
         self._improving.add(task)
         task.add_done_callback(self._improving.discard)
         relayed.on_close(gone)
+
+    async def _punch_again(self, peer: Known) -> tuple[Way, Connection] | None:
+        """A direct way after all, or None when there is nothing left to improve."""
+        pause = IMPROVE_AFTER
+        while self._dht is not None:
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, IMPROVE_PAUSE)
+            served = self._peers.get(peer.key)
+            if served is None or served.route != "relayed":
+                break
+            way, start = Way(DHT, peer.nodes), self._clock()
+            try:
+                connection = await self._dht.connect(peer.key, peer.nodes, beside=served)
+            except HoldfastError as error:
+                self._say(peer.key, DHT, FAILED, start, str(way), error.message)
+                continue
+            self._say(peer.key, rung_of(way, connection), OPENED, start, str(way))
+            return way, connection
+        return None
+
+    def _say(
+        self, key: bytes, rung: str, outcome: str, start: float, where: str, reason: str = ""
+    ) -> None:
+        now = self._clock()
+        self._trace.add(Step(now, key, rung, outcome, now - start, where, reason))
 
     async def _dial(self, key: bytes, way: Way) -> Connection:
         if way.rung == DHT and self._dht is not None:

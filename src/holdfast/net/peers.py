@@ -158,13 +158,16 @@ class Peers:
         self._dialled[address] = connection.remote_public_key
         return connection
 
-    async def connect_by(self, key: bytes, make: Dial) -> Connection:
+    async def connect_by(
+        self, key: bytes, make: Dial, *, beside: Connection | None = None
+    ) -> Connection:
         """The connection with the holder of a key: the one there is, or the one ``make`` makes.
 
-        Raises as ``make``, and `NotAllowedError`.
+        One that is to be improved on, ``beside``, does not count. Raises as ``make``, and
+        `NotAllowedError`.
         """
         known = self._alive(key)
-        if known is not None:
+        if known is not None and known is not beside:
             return known
         self.check(key)
         return await self._kept(make(self.admit, self.opened))

@@ -99,9 +99,14 @@ class SwarmDht:
             raise
 
     async def connect(
-        self, key: bytes, nodes: tuple[Address, ...], *, timeout: float = DIAL_TIME
+        self,
+        key: bytes,
+        nodes: tuple[Address, ...],
+        *,
+        timeout: float = DIAL_TIME,
+        beside: Connection | None = None,
     ) -> Connection:
-        """A connection with the holder of a key. Raises `PeerUnreachable`."""
+        """A connection with the holder of a key; not ``beside``. Raises `PeerUnreachable`."""
         from holdfast.net.dht_connect import dht_connect
 
         return await self._peers.connect_by(
@@ -116,6 +121,7 @@ class SwarmDht:
                 on_open=on_open,
                 timeout=timeout,
             ),
+            beside=beside,
         )
 
     async def close(self) -> None:
