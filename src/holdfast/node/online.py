@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from holdfast.net.candidate import Finder
     from holdfast.net.dht_node import DhtNode
 
+UDP_PATIENCE = 1.5
+"""Seconds for the DHT to answer before its nodes are called over TCP: several round trips to the
+other side of the world."""
 BOOK = "peers"
 """The address book's file in the store's folder."""
 
@@ -144,8 +147,15 @@ class Online:
         self.relaying.lean_on(self.network.relays)
         if self.dht is None:
             return
-        if not await self.dht.bootstrapped():
-            self.relaying.lean_on(self.network.bootstrap)
+        answers = asyncio.ensure_future(self.dht.bootstrapped())
+        try:
+            await asyncio.wait([answers], timeout=UDP_PATIENCE)
+            # Whether it is shut out for good takes longer to know; who waits, is served meanwhile.
+            if not answers.done() or not answers.result():
+                self.relaying.lean_on(self.network.bootstrap)
+            await answers
+        finally:
+            answers.cancel()
         # A node that is open is held by relays, too: whoever is shut out of UDP finds it there.
         await self._to_be_found.wait()
         self.relaying.settle()
