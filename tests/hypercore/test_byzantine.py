@@ -111,6 +111,36 @@ def test_a_lying_source_gets_nothing_stored(seed: int) -> None:
     assert [b.log.block(i) for i in range(len(BLOCKS))] == BLOCKS
 
 
+@pytest.mark.parametrize("seed", range(60))
+def test_among_answers_that_are_hashed_together_a_lie_is_found(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("holdfast.hypercore.late.LARGE", 0)
+    net = Net(seed, crowding=0.9)
+    a = writer(net)
+    a.append(*BLOCKS)
+    b = reader(net, a)
+    done = b.download(0, len(BLOCKS))
+    at_a, at_b = connect(net, a, b)
+    out: Wire = at_a.port  # type: ignore[assignment]
+    out.mutate = Liar(seed, rate=(0.0, 0.05, 0.5)[seed % 3])
+    net.run()
+    _check(a, b)
+    if seed % 3 == 0:
+        assert done == [None] and at_b.blocks_received == len(BLOCKS)
+        return
+    at_a.port.close()
+    net.run()
+    connect(net, a, b)
+    for _ in range(3):
+        net.run()
+        net.now += 20
+        b.replicator.on_deadline(net.now)
+    net.run()
+    assert done == [None]
+    assert [b.log.block(i) for i in range(len(BLOCKS))] == BLOCKS
+
+
 @pytest.mark.parametrize("seed", range(50))
 def test_a_lying_reader_does_not_hurt_a_writer(seed: int) -> None:
     net = Net(seed)

@@ -24,8 +24,10 @@ HASH = b"h" * 64
 class Net:
     """Virtual time, deferred calls and wires."""
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(self, seed: int = 0, *, crowding: float = 0.0) -> None:
+        """``crowding``: how often a message comes while deferred calls still wait."""
         self.now = 0.0
+        self.crowding = crowding
         self.random = random.Random(seed)
         self._deferred: deque[Callable[[], None]] = deque()
         self.wires: list[Wire] = []
@@ -39,10 +41,11 @@ class Net:
     def run(self, rounds: int = 100_000) -> None:
         """Deliver and call until nothing is left to do."""
         for _ in range(rounds):
-            if self._deferred:
+            ready = [wire for wire in self.wires if wire.queue and not wire.blocked]
+            crowd = bool(ready) and self.crowding > 0 and self.random.random() < self.crowding
+            if self._deferred and not crowd:
                 self._deferred.popleft()()
                 continue
-            ready = [wire for wire in self.wires if wire.queue and not wire.blocked]
             if not ready:
                 return
             self.random.choice(ready).deliver()

@@ -26,14 +26,16 @@ class Answers:
         self._replicator = replicator
         self._log = replicator.log
 
-    def on_data(self, peer: Peer, sent: Sent, data: wire.Data) -> None:
-        """An answer to one of our requests."""
+    def on_data(
+        self, peer: Peer, sent: Sent, data: wire.Data, digest: bytes | None = None
+    ) -> None:
+        """An answer to one of our requests; ``digest``: its block's leaf hash, if computed here."""
         replicator = self._replicator
         try:
             if sent.reorg:
                 replicator.reorgs.on_data(peer, sent, data)
             else:
-                self._take(peer, sent, data)
+                self._take(peer, sent, data, digest)
         except (InvalidProof, DecodeError) as error:
             self._not_proven(peer, sent, error)
         except MissingNode:  # of our own tree: asked again, with a proof that brings it back
@@ -45,7 +47,7 @@ class Answers:
         else:
             replicator.answered(sent)
 
-    def _take(self, peer: Peer, sent: Sent, data: wire.Data) -> None:
+    def _take(self, peer: Peer, sent: Sent, data: wire.Data, digest: bytes | None) -> None:
         if data.fork != self._log.local.fork:
             raise StaleProof("The answer is for another fork.")
         _check_was_asked(sent, data)
@@ -55,13 +57,13 @@ class Answers:
         if block is not None and data.upgrade is None and self._log.has(block.index):
             return  # somebody else was quicker
         if block is not None and proven is None:
-            self._take_block(peer, block)
+            self._take_block(peer, block, digest)
         elif proven is not None:
             self._take_proof(peer, data)
 
-    def _take_block(self, peer: Peer, block: wire.BlockData) -> None:
+    def _take_block(self, peer: Peer, block: wire.BlockData, digest: bytes | None) -> None:
         log = self._log
-        nodes = verify_block(log.local, block.index, block.value, block.nodes)
+        nodes = verify_block(log.local, block.index, block.value, block.nodes, digest)
         log.receive_nodes(nodes)
         log.receive_block(block.index, block.value)
         peer.blocks_received += 1

@@ -18,6 +18,7 @@ from holdfast.hypercore import messages as wire
 from holdfast.hypercore.asking import Asking
 from holdfast.hypercore.caps import capability, proves
 from holdfast.hypercore.claims import Claims
+from holdfast.hypercore.late import Late
 from holdfast.hypercore.message_table import decode
 from holdfast.hypercore.port import ChannelPort, say
 from holdfast.hypercore.remote import Remote
@@ -27,6 +28,7 @@ from holdfast.hypercore.tree_view import upgradeable
 
 if TYPE_CHECKING:
     from holdfast.hypercore.replicator import Replicator
+    from holdfast.hypercore.requests import Sent
 
 
 class Peer:
@@ -63,6 +65,7 @@ class Peer:
         self.asking = Asking(
             self.log, port, self.remote, clock=replicator.clock, next_id=replicator.next_id
         )
+        self._late = Late(self._take)
         self._replicator = replicator
         self._initiator = initiator
         self._handshake_hash = handshake_hash
@@ -150,6 +153,7 @@ class Peer:
     def close(self) -> None:
         """The channel or the connection is gone."""
         if not self.closed:
+            self.settle()
             self.closed = True
             self.serving.close()
             self._replicator.removed(self)
@@ -158,6 +162,8 @@ class Peer:
         """One message of the channel. Raises `RemoteError` to end the connection."""
         if not self.closed:
             message = decode(number, body)
+            if number != wire.DATA:
+                self.settle()
             self._handlers[number](message)
 
     # -- where each side stands -----------------------------------------------------------------
@@ -236,7 +242,17 @@ class Peer:
         if self.asking.silent:
             self._speaks_again()
         if sent is not None:
-            self._replicator.answers.on_data(self, sent, data)
+            self._late.add(sent, data)
+            if not self._late.empty:
+                self._replicator.pump_soon()
+
+    def _take(self, sent: Sent, data: wire.Data, digest: bytes | None) -> None:
+        self._replicator.answers.on_data(self, sent, data, digest)
+
+    def settle(self) -> None:
+        """Take the answers that wait for their blocks to be hashed (see `Late`)."""
+        if not self._late.empty:
+            self._late.settle()
 
     def _on_no_data(self, answer: wire.NoData) -> None:
         sent = self.asking.answered(answer.request)

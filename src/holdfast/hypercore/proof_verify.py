@@ -53,15 +53,21 @@ class TreeUpdate(NamedTuple):
 
 
 def verify_block(
-    tree: NodeSource, index: int, value: bytes | memoryview, nodes: Sequence[Node]
+    tree: NodeSource,
+    index: int,
+    value: bytes | memoryview,
+    nodes: Sequence[Node],
+    digest: bytes | None = None,
 ) -> list[Node]:
     """Check a block against the tree; returns the tree nodes to store, the block's leaf first.
 
-    What `verify_proof` does for an answer with a block and nothing else. Raises `InvalidProof`.
+    What `verify_proof` does for an answer with a block and nothing else. ``digest`` is the block's
+    leaf hash if the caller has computed it already. Raises `InvalidProof`.
     """
     at = 2 * index
     size = len(value)
-    digest = leaf_hash(value)
+    if digest is None:
+        digest = leaf_hash(value)
     proven: list[Node] = [_new(Node, (at, size, digest))]
     zero = 1
     for node in nodes:

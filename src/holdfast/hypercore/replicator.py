@@ -101,6 +101,8 @@ class Replicator:
 
     def pump(self) -> None:
         """Write what arrived, tell peers what we now hold, ask for more."""
+        for peer in list(self.peers):
+            peer.settle()
         self._pump_deferred = False
         with suppress(DiskFullError):
             self.flush()
