@@ -12,7 +12,7 @@ import pytest
 
 from tests.house.source import PACKAGE, Module, modules
 
-PURE = {"crypto", "encoding", "hypercore", "wire"}
+PURE = {"crypto", "encoding", "hypercore", "wire", "udx", "dht"}
 """Floors one and two: the same machines run under a simulator in virtual time."""
 FORBIDDEN_CALLS = {"open", "input", "print", "exec", "eval", "breakpoint"}
 
