@@ -10,7 +10,8 @@ import pytest
 
 from tests.docs.pages import REPO
 
-WALKS = [REPO / "docs" / "explanation" / f"journey-{way}.md" for way in ("out", "in")]
+PAGES = ("journey-out", "journey-in", "finding")
+WALKS = [REPO / "docs" / "explanation" / f"{page}.md" for page in PAGES]
 _FILE = re.compile(r"\]\(\.\./\.\./(src/[\w/]+\.py)\)")
 _NAME = re.compile(r"`([A-Za-z_]+(?:\.[a-z_]+)?)`")
 NOT_NAMES = {"get", "cat", "fsspec"}
@@ -50,5 +51,5 @@ def test_every_name_is_in_one_of_the_files_of_its_section(page: Path) -> None:
 
 def test_the_walks_pass_through_every_floor() -> None:
     text = "".join(page.read_text(encoding="utf-8") for page in WALKS)
-    for room in ("cli", "node", "hyperdrive", "hyperbee", "store", "storage", "net", "wire"):
+    for room in ("cli", "node", "hyperdrive", "hyperbee", "store", "storage", "net", "wire", "udx", "dht"):
         assert f"src/holdfast/{room}/" in text, room
