@@ -14,9 +14,9 @@ from benchmarks.jobs.bare import Times, run_bare
 from holdfast.crypto import key_pair
 from holdfast.dht import operations
 from holdfast.net.connection import Connection
-from holdfast.net.dht_connect import dht_connect
-from holdfast.net.dht_node import DhtNode
-from holdfast.net.dht_server import DhtServer
+from holdfast.net.dht.connect import dht_connect
+from holdfast.net.dht.node import DhtNode
+from holdfast.net.dht.server import DhtServer
 from holdfast.net.services import ping, serve_ping
 
 _kept: list[object] = []

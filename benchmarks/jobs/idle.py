@@ -14,7 +14,7 @@ from typing import Any
 import holdfast
 from benchmarks.jobs import dht
 from benchmarks.jobs.bare import run_bare
-from holdfast.net.dht_node import DhtNode
+from holdfast.net.dht.node import DhtNode
 from holdfast.node import Network
 
 _kept: list[object] = []

@@ -13,8 +13,8 @@ from benchmarks.jobs import dht
 from benchmarks.jobs.bare import run_bare
 from benchmarks.jobs.common import blocks, run, take, timed
 from holdfast.crypto import key_pair
-from holdfast.net.dht_connect import dht_connect
-from holdfast.net.dht_server import DhtServer
+from holdfast.net.dht.connect import dht_connect
+from holdfast.net.dht.server import DhtServer
 from holdfast.store import Store
 
 _kept: list[object] = []

@@ -14,7 +14,7 @@ from typing import Any
 
 import holdfast
 from holdfast.errors import HoldfastError
-from holdfast.net.dht_node import DhtNode
+from holdfast.net.dht.node import DhtNode
 from holdfast.node import Network
 
 FILES, BYTES = 3, 256 * 1024

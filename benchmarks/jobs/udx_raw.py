@@ -11,7 +11,7 @@ import time
 from typing import Any
 
 from benchmarks.jobs.bare import run_bare
-from holdfast.net.udp import UdpSocket
+from holdfast.net.udp.socket import UdpSocket
 
 HOST, SOURCE, READER = "127.0.0.1", 1, 2
 _kept: list[object] = []

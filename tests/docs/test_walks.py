@@ -51,5 +51,16 @@ def test_every_name_is_in_one_of_the_files_of_its_section(page: Path) -> None:
 
 def test_the_walks_pass_through_every_floor() -> None:
     text = "".join(page.read_text(encoding="utf-8") for page in WALKS)
-    for room in ("cli", "node", "hyperdrive", "hyperbee", "store", "storage", "net", "wire", "udx", "dht"):
+    for room in (
+        "cli",
+        "node",
+        "hyperdrive",
+        "hyperbee",
+        "store",
+        "storage",
+        "net",
+        "wire",
+        "udx",
+        "dht",
+    ):
         assert f"src/holdfast/{room}/" in text, room

@@ -9,8 +9,8 @@ import sys
 
 from holdfast.crypto import key_pair
 from holdfast.net import Connection, listen
-from holdfast.net.relay_server import RelayServer
-from holdfast.net.websocket_dial import listen_websocket
+from holdfast.net.relay.server import RelayServer
+from holdfast.net.websocket.dial import listen_websocket
 
 KEY = key_pair(b"r" * 32)
 

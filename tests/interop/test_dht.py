@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from holdfast.crypto import KeyPair, blake2b, key_pair
-from holdfast.net.dht_node import DhtNode
+from holdfast.net.dht.node import DhtNode
 from tests.interop.peer import HERE, JsPeer
 from tests.interop.sizes import size
 

@@ -13,9 +13,9 @@ import pytest
 from holdfast.crypto import KeyPair, key_pair
 from holdfast.errors import NotAllowedError, PeerUnreachable
 from holdfast.net.connection import Connection
-from holdfast.net.dht_connect import dht_connect
-from holdfast.net.dht_node import DhtNode
-from holdfast.net.dht_server import DhtServer
+from holdfast.net.dht.connect import dht_connect
+from holdfast.net.dht.node import DhtNode
+from holdfast.net.dht.server import DhtServer
 from holdfast.store import Store
 from holdfast.wire import Channel
 from tests.interop.content import pattern

@@ -15,8 +15,8 @@ import pytest
 from holdfast.crypto import KeyPair, discovery_key, key_pair
 from holdfast.hyperdrive import Drive
 from holdfast.net import Peers
-from holdfast.net.dht_node import DhtNode
-from holdfast.net.swarm import Swarm
+from holdfast.net.dht.node import DhtNode
+from holdfast.net.swarm.swarm import Swarm
 from holdfast.store import Store
 from tests.interop.content import file_chunks
 from tests.interop.peer import HERE, JsPeer

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.net.udp import UdpSocket
-from holdfast.net.udx_transport import UdxTransport
+from holdfast.net.udp.socket import UdpSocket
+from holdfast.net.udp.transport import UdxTransport
 from tests.interop.peer import HERE, JsPeer
 from tests.interop.sizes import size
 from tests.net.udx_ends import LOCAL, Collector

@@ -11,7 +11,7 @@ from typing import Any
 from holdfast.crypto import key_pair
 from holdfast.errors import HoldfastError
 from holdfast.net import Connection
-from holdfast.net.dht_node import DhtNode
+from holdfast.net.dht.node import DhtNode
 
 TRIES = 3
 """Of a pair whose hole could not be punched: after many probes a node rests."""
@@ -39,7 +39,7 @@ async def public_node(host: str, port: str, *bootstrap: str) -> None:
 
 async def serve(bootstrap: str) -> None:
     """Take connections, and leave them open."""
-    from holdfast.net.dht_server import DhtServer
+    from holdfast.net.dht.server import DhtServer
 
     node = await DhtNode.open(bootstrap=[bootstrap])
     await node.bootstrapped()
@@ -59,7 +59,7 @@ async def call(bootstrap: str, *servers: str) -> None:
 
 
 async def _reach(node: DhtNode, server: bytes) -> None:
-    from holdfast.net.dht_connect import dht_connect
+    from holdfast.net.dht.connect import dht_connect
 
     loop = asyncio.get_running_loop()
     errors: list[str] = []

@@ -7,9 +7,9 @@ import itertools
 from collections.abc import Callable
 from random import Random
 
-from holdfast.net.candidate import Candidate
-from holdfast.net.crowd import Crowd
-from holdfast.net.known import SwarmLimits
+from holdfast.net.swarm.candidate import Candidate
+from holdfast.net.swarm.crowd import Crowd
+from holdfast.net.swarm.known import SwarmLimits
 
 TOPIC = b"t" * 32
 LOOKUP_EVERY = 120.0

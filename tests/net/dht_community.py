@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from holdfast.net.dht_node import DhtNode
+from holdfast.net.dht.node import DhtNode
 from tests.net.swarm_sides import Board, Side, side
 
 HOST = "127.0.0.1"

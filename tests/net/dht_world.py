@@ -10,9 +10,9 @@ from typing import Any
 
 from holdfast.crypto import KeyPair, key_pair
 from holdfast.net.connection import Connection
-from holdfast.net.dht_connect import dht_connect
-from holdfast.net.dht_node import DhtNode
-from holdfast.net.dht_server import DhtServer
+from holdfast.net.dht.connect import dht_connect
+from holdfast.net.dht.node import DhtNode
+from holdfast.net.dht.server import DhtServer
 
 HOST = "127.0.0.1"
 SERVER, CLIENT = key_pair(b"s" * 32), key_pair(b"c" * 32)

@@ -17,8 +17,8 @@ import sys
 from zeroconf import DNSAddress, DNSOutgoing, DNSPointer, DNSService, DNSText
 
 from holdfast.crypto import blake2b
-from holdfast.net.lan_records import PLACE, SERVICE
-from holdfast.net.near import TAG_BYTES, tag
+from holdfast.net.near.lan_records import PLACE, SERVICE
+from holdfast.net.near.tags import TAG_BYTES, tag
 
 RESPONSE, IN, FLUSH = 0x8400, 1, 0x8001
 A, PTR, TXT, SRV = 1, 12, 16, 33

@@ -12,8 +12,8 @@ from typing import Any
 from holdfast.crypto import blake2b, key_pair
 from holdfast.errors import HoldfastError
 from holdfast.net import Connection, Peers, ping, serve_ping
-from holdfast.net.candidate import Candidate
-from holdfast.net.lan import LocalNetwork
+from holdfast.net.near.lan import LocalNetwork
+from holdfast.net.swarm.candidate import Candidate
 
 
 def say(**event: Any) -> None:

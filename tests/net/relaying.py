@@ -11,15 +11,15 @@ from holdfast.crypto import KeyPair, key_pair
 from holdfast.net.connection import Connection
 from holdfast.net.dial import dial
 from holdfast.net.listener import Listener, listen
-from holdfast.net.relay_client import RelayClient
-from holdfast.net.relay_dialer import RelayDialer
-from holdfast.net.relay_finder import RelayFinder
-from holdfast.net.relay_limits import RelayLimits
-from holdfast.net.relay_link import RelayLink
-from holdfast.net.relay_server import RelayServer
-from holdfast.net.relay_stream import RelayedStream
-from holdfast.net.relays import Relays
-from holdfast.net.websocket_dial import listen_websocket
+from holdfast.net.relay.client import RelayClient
+from holdfast.net.relay.dialer import RelayDialer
+from holdfast.net.relay.finder import RelayFinder
+from holdfast.net.relay.limits import RelayLimits
+from holdfast.net.relay.link import RelayLink
+from holdfast.net.relay.relays import Relays
+from holdfast.net.relay.server import RelayServer
+from holdfast.net.relay.stream import RelayedStream
+from holdfast.net.websocket.dial import listen_websocket
 from tests.net.loopback import Arrivals
 
 RELAY, ALICE, BOB, CAROL, DAVE = (key_pair(bytes([n]) * 32) for n in range(1, 6))

@@ -9,8 +9,8 @@ from typing import Any
 
 from holdfast.crypto import KeyPair, key_pair
 from holdfast.net import Address, Connection, Peers
-from holdfast.net.candidate import LAN, Candidate, Found
-from holdfast.net.swarm import Swarm
+from holdfast.net.swarm.candidate import LAN, Candidate, Found
+from holdfast.net.swarm.swarm import Swarm
 
 TOPIC = b"t" * 32
 

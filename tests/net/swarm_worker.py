@@ -12,9 +12,9 @@ from pathlib import Path
 
 from holdfast.crypto import key_pair
 from holdfast.net import Connection, Peers
-from holdfast.net.address_book import AddressBook
-from holdfast.net.dht_node import DhtNode
-from holdfast.net.swarm import Swarm
+from holdfast.net.dht.node import DhtNode
+from holdfast.net.swarm.address_book import AddressBook
+from holdfast.net.swarm.swarm import Swarm
 from tests.net.swarm_sides import TOPIC
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from holdfast.errors import DecodeError
 from holdfast.net.address import Address
-from holdfast.net.address_book import (
+from holdfast.net.swarm.address_book import (
     MAX_ADDRESSES,
     MAX_AGE,
     MAX_PEERS,
@@ -17,7 +17,7 @@ from holdfast.net.address_book import (
     AddressBook,
     decode,
 )
-from holdfast.net.candidate import BOOK, Candidate
+from holdfast.net.swarm.candidate import BOOK, Candidate
 
 TOPIC, KEY, SEAL = b"t" * 32, b"k" * 32, b"s" * 32
 NEAR, FAR = Address("10.0.0.2", 49737), Address("2001:db8::1", 1)

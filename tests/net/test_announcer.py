@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from holdfast.crypto import blake2b
-from holdfast.net import announcer as module
-from holdfast.net.announcer import RELAYS, Announcer
+from holdfast.net.dht import announcer as module
+from holdfast.net.dht.announcer import RELAYS, Announcer
 from tests.net.dht_world import SERVER, DhtWorld, dht_world
 
 TARGET = blake2b(SERVER.public_key)

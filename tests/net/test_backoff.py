@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from holdfast.net.backoff import ASKED_FOR, GOOD, JITTER, STEADY, UNKNOWN, Backoff
+from holdfast.net.swarm.backoff import ASKED_FOR, GOOD, JITTER, STEADY, UNKNOWN, Backoff
 
 
 def none() -> float:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from holdfast.net.bans import FIRST_STRIKE, LONGEST, MAX_BANS, Bans
+from holdfast.net.swarm.bans import FIRST_STRIKE, LONGEST, MAX_BANS, Bans
 
 KEY = b"k" * 32
 

@@ -11,7 +11,7 @@ from holdfast.net import Peers
 from holdfast.net.checks import neighbours, serve_clock
 from holdfast.net.checks.finding import Severity
 from holdfast.net.checks.neighbours import check_relays, connector
-from holdfast.net.relay_server import RelayServer
+from holdfast.net.relay.server import RelayServer
 
 CONNECT = connector(key_pair())
 

@@ -15,7 +15,7 @@ from holdfast.net.checks.nat import NatClass, classify
 from holdfast.net.checks.outside import check_outside
 from holdfast.net.checks.probe import PING, Prober, open_socket
 from holdfast.net.checks.walk import look_around
-from holdfast.net.dht_node import DhtNode
+from holdfast.net.dht.node import DhtNode
 from tests.support.natshim import OUTSIDE, Mode, behind
 
 

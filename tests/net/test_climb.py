@@ -8,10 +8,10 @@ import pytest
 
 from holdfast.errors import PeerUnreachable
 from holdfast.net import Address, Connection, dial
-from holdfast.net.candidate import BOOK, DHT, LAN, PUNCHED, RELAY
-from holdfast.net.climb import Climb
-from holdfast.net.ladder import Way
-from holdfast.net.trace import DROPPED, FAILED, OPENED, TRYING, Trace
+from holdfast.net.swarm.candidate import BOOK, DHT, LAN, PUNCHED, RELAY
+from holdfast.net.swarm.climb import Climb
+from holdfast.net.swarm.ladder import Way
+from holdfast.net.swarm.trace import DROPPED, FAILED, OPENED, TRYING, Trace
 from tests.net.loopback import ALICE, BOB, listening
 
 GONE = Way(BOOK, (Address("127.0.0.1", 1),))
@@ -100,7 +100,7 @@ async def test_a_hole_punched_through_the_dht_is_its_own_rung() -> None:
 
 
 def test_the_trace_is_bounded_and_tells_watchers() -> None:
-    from holdfast.net.trace import Step
+    from holdfast.net.swarm.trace import Step
 
     trace, heard = Trace(kept=3), list[Step]()
     stop = trace.watch(heard.append)
@@ -116,7 +116,7 @@ def test_the_trace_is_bounded_and_tells_watchers() -> None:
 async def test_a_relay_serves_while_a_hole_is_still_being_punched(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("holdfast.net.ladder.HEAD_START", {DHT: 0.01, RELAY: 1.0})
+    monkeypatch.setattr("holdfast.net.swarm.ladder.HEAD_START", {DHT: 0.01, RELAY: 1.0})
     trace, through = Trace(), asyncio.Event()
     async with target() as near:
 

@@ -6,9 +6,9 @@ from random import Random
 import pytest
 
 from holdfast.net.address import Address
-from holdfast.net.candidate import LAN, Candidate
-from holdfast.net.crowd import Crowd
-from holdfast.net.known import SwarmLimits
+from holdfast.net.swarm.candidate import LAN, Candidate
+from holdfast.net.swarm.crowd import Crowd
+from holdfast.net.swarm.known import SwarmLimits
 from tests.net.crowd_world import TOPIC, World
 
 OWN = b"o" * 32

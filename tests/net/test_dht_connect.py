@@ -14,9 +14,9 @@ from holdfast.dht.noise_payload import NoisePayload
 from holdfast.dht.request import Request
 from holdfast.errors import HandshakeError, ListenError, NotAllowedError, PeerUnreachable
 from holdfast.net.connection import Connection
-from holdfast.net.dht_connect import _Dial, dht_connect
-from holdfast.net.dht_server import DhtServer
-from holdfast.net.socket_pool import pool_of
+from holdfast.net.dht.connect import _Dial, dht_connect
+from holdfast.net.dht.server import DhtServer
+from holdfast.net.dht.socket_pool import pool_of
 from tests.net.dht_world import CLIENT, HOST, SERVER, DhtWorld, descriptors, dht_world, exchange
 
 HERE, THERE = "127.0.0.2", "127.0.0.3"

@@ -20,8 +20,8 @@ from holdfast.dht.ids import pack
 from holdfast.dht.nat import Firewall
 from holdfast.dht.noise_payload import NoisePayload, RelayThrough, UdxInfo
 from holdfast.dht.packet import Frame
-from holdfast.net.dht_incoming import Incoming
-from holdfast.net.dht_server import DhtServer
+from holdfast.net.dht.incoming import Incoming
+from holdfast.net.dht.server import DhtServer
 from tests.net.dht_world import SERVER, DhtWorld, descriptors, dht_world, exchange
 
 MESSAGES = int(os.environ.get("HOLDFAST_FLOOD", "1500"))

@@ -19,10 +19,10 @@ from holdfast.errors import (
     PeerUnreachable,
     UnavailableError,
 )
-from holdfast.net.dht_bootstrap import parse_bootstrap, resolve_bootstrap
-from holdfast.net.dht_node import MAX_VALUE, DhtNode, Firewall, Request
-from holdfast.net.dht_watch import NetworkWatch
-from holdfast.net.udp import UdpSocket
+from holdfast.net.dht.bootstrap import parse_bootstrap, resolve_bootstrap
+from holdfast.net.dht.node import MAX_VALUE, DhtNode, Firewall, Request
+from holdfast.net.dht.watch import NetworkWatch
+from holdfast.net.udp.socket import UdpSocket
 
 HOST = "127.0.0.1"
 TOPIC = blake2b(b"a topic")
@@ -351,7 +351,7 @@ async def test_another_network_is_noticed(
     """What was believed about our address is asked anew, and the table is kept."""
     moved: list[bool] = []
     hosts = ["10.0.0.1", HOST]
-    monkeypatch.setattr("holdfast.net.dht_watch.reachable_hosts", lambda host: list(hosts))
+    monkeypatch.setattr("holdfast.net.dht.watch.reachable_hosts", lambda host: list(hosts))
     watch = NetworkWatch("0.0.0.0", lambda: moved.append(True))
     watch.look()
     assert moved == []

@@ -9,14 +9,14 @@ import pytest
 
 from holdfast.errors import PeerUnreachable
 from holdfast.net import Connection, Peers, dial, ping, serve_ping
-from holdfast.net import dialling as module
 from holdfast.net.address import Address, parse_address
-from holdfast.net.candidate import DHT
-from holdfast.net.climb import Climb
-from holdfast.net.dialling import Dialling
-from holdfast.net.known import Known
-from holdfast.net.swarm_dht import SwarmDht
-from holdfast.net.trace import FAILED, OPENED, Trace
+from holdfast.net.swarm import dialling as module
+from holdfast.net.swarm.candidate import DHT
+from holdfast.net.swarm.climb import Climb
+from holdfast.net.swarm.dialling import Dialling
+from holdfast.net.swarm.directory import SwarmDht
+from holdfast.net.swarm.known import Known
+from holdfast.net.swarm.trace import FAILED, OPENED, Trace
 from tests.net.loopback import ALICE, BOB, closed, until
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from holdfast.errors import PeerUnreachable
-from holdfast.net import discovery
-from holdfast.net.candidate import Candidate, Found
-from holdfast.net.discovery import Discovery
+from holdfast.net.swarm import discovery
+from holdfast.net.swarm.candidate import Candidate, Found
+from holdfast.net.swarm.discovery import Discovery
 from tests.net.swarm_sides import Board, BoardFinder, until
 
 TOPIC, KEY = b"t" * 32, b"k" * 32

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 
 from holdfast.crypto import KeyPair
 from holdfast.net import Connection, Peers, ping, serve_ping
-from holdfast.net.doubts import Doubts
 from holdfast.net.peers import SUSPECT
+from holdfast.net.swarm.doubts import Doubts
 from tests.net.loopback import ALICE, BOB, closed, until
 
 

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.net.address import Address
-from holdfast.net.candidate import BOOK, DHT, LAN, LINK, MACHINE, RELAY, RUNGS
-from holdfast.net.ladder import HEAD_START, Ladder, Way, ways_of
+from holdfast.net.swarm.candidate import BOOK, DHT, LAN, LINK, MACHINE, RELAY, RUNGS
+from holdfast.net.swarm.ladder import HEAD_START, Ladder, Way, ways_of
 
 HERE, NEAR, FAR = Address("127.0.0.1", 1), Address("10.0.0.2", 2), Address("192.0.2.1", 3)
 

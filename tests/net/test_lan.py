@@ -9,8 +9,8 @@ import pytest
 
 from holdfast.crypto import blake2b
 from holdfast.net.address import Address
-from holdfast.net.lan import MAX_NEIGHBOURS, LocalNetwork
-from holdfast.net.networks import own_networks
+from holdfast.net.near.lan import MAX_NEIGHBOURS, LocalNetwork
+from holdfast.net.near.networks import own_networks
 from tests.net.lan_room import Worker, boxes, run, worker
 
 pytestmark = pytest.mark.timeout(120)

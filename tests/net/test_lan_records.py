@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.net.address import Address
-from holdfast.net.lan_records import (
+from holdfast.net.near.lan_records import (
     MAX_HOSTS,
     MAX_SERVICES,
     SERVICE,

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.net.mesh import Ring, place
+from holdfast.net.swarm.mesh import Ring, place
 
 TOPIC = b"t" * 32
 keys = st.lists(st.binary(min_size=32, max_size=32), unique=True, min_size=1, max_size=30)

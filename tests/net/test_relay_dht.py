@@ -10,12 +10,12 @@ import pytest
 
 from holdfast.crypto import KeyPair, key_pair
 from holdfast.errors import PeerUnreachable
-from holdfast.net.candidate import RELAY as RELAY_RUNG
-from holdfast.net.candidate import Candidate
-from holdfast.net.dht_node import DhtNode
-from holdfast.net.relay_dht import DhtDirectory, RelayBeacon
-from holdfast.net.relay_wire import ASK_PEER, ASK_RELAYS
+from holdfast.net.dht.node import DhtNode
+from holdfast.net.relay.beacon import DhtDirectory, RelayBeacon
+from holdfast.net.relay.wire import ASK_PEER, ASK_RELAYS
 from holdfast.net.services import ping, serve_ping
+from holdfast.net.swarm.candidate import RELAY as RELAY_RUNG
+from holdfast.net.swarm.candidate import Candidate
 from tests.net.loopback import until
 from tests.net.relaying import ALICE, BOB, Relay, eventually, leaning, relaying
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from holdfast.crypto import key_pair
 from holdfast.dht.records import Mutable
 from holdfast.errors import DecodeError
-from holdfast.net.relay_records import (
+from holdfast.net.relay.records import (
     LIFETIME,
     MAX_LIFETIME,
     MAX_RECORD,
@@ -19,7 +19,7 @@ from holdfast.net.relay_records import (
     places_of,
     read_record,
 )
-from holdfast.net.relay_wire import Place
+from holdfast.net.relay.wire import Place
 
 KEYS = key_pair(b"k" * 32)
 PLACE = Place(b"r" * 32, ("192.0.2.1:49737", "wss://relay.example/"))

@@ -8,10 +8,10 @@ from holdfast.crypto import key_pair
 from holdfast.encoding import encode_uint
 from holdfast.errors import UnavailableError
 from holdfast.net.dial import dial
-from holdfast.net.relay_link import RelayLink
-from holdfast.net.relay_server import RelayServer
-from holdfast.net.relay_stream import RelayedStream
-from holdfast.net.relay_wire import (
+from holdfast.net.relay.link import RelayLink
+from holdfast.net.relay.server import RelayServer
+from holdfast.net.relay.stream import RelayedStream
+from holdfast.net.relay.wire import (
     ANNOUNCE,
     ASK,
     DATA,

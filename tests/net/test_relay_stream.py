@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from holdfast.errors import RemoteError
-from holdfast.net.relay_stream import CONFIRM_STEP, RelayedStream
-from holdfast.net.relay_wire import (
+from holdfast.net.relay.stream import CONFIRM_STEP, RelayedStream
+from holdfast.net.relay.wire import (
     FIRST_WINDOW,
     MAX_PIECE,
     MAX_WINDOW,

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-from holdfast.net.relay_limits import RelayLimits, Throttle
-from holdfast.net.relay_topics import Topics
-from holdfast.net.relay_wire import ANNOUNCE, LOOKUP
+from holdfast.net.relay.limits import RelayLimits, Throttle
+from holdfast.net.relay.topics import Topics
+from holdfast.net.relay.wire import ANNOUNCE, LOOKUP
 
 T, U = b"t", b"u"
 BOTH = ANNOUNCE | LOOKUP

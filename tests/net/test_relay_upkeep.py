@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from holdfast.errors import UnavailableError
-from holdfast.net.relay_upkeep import AT_ONCE, Upkeep
+from holdfast.net.relay.upkeep import AT_ONCE, Upkeep
 from tests.net.loopback import until
 
 

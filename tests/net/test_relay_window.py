@@ -3,9 +3,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.net.relay_stream import CONFIRM_STEP
-from holdfast.net.relay_window import Pool, Window
-from holdfast.net.relay_wire import FIRST_WINDOW, MAX_WINDOW, PIECE_COST
+from holdfast.net.relay.stream import CONFIRM_STEP
+from holdfast.net.relay.window import Pool, Window
+from holdfast.net.relay.wire import FIRST_WINDOW, MAX_WINDOW, PIECE_COST
 
 
 def window(pool: Pool) -> Window:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from holdfast.encoding import encode_string, encode_uint
 from holdfast.errors import DecodeError
-from holdfast.net.relay_wire import (
+from holdfast.net.relay.wire import (
     MAX_PLACE_ADDRESSES,
     MAX_PLACES,
     Place,

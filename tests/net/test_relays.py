@@ -8,11 +8,11 @@ import pytest
 
 from holdfast.crypto import key_pair
 from holdfast.errors import HandshakeError, PeerUnreachable, UnavailableError
-from holdfast.net.candidate import RELAY as RELAY_RUNG
-from holdfast.net.candidate import Candidate
-from holdfast.net.relay_client import RelayClient
-from holdfast.net.relay_wire import ASK_PEER, ASK_RELAYS, ASK_TOPIC, Place
-from holdfast.net.relays import MAX_CLIENTS
+from holdfast.net.relay.client import RelayClient
+from holdfast.net.relay.relays import MAX_CLIENTS
+from holdfast.net.relay.wire import ASK_PEER, ASK_RELAYS, ASK_TOPIC, Place
+from holdfast.net.swarm.candidate import RELAY as RELAY_RUNG
+from holdfast.net.swarm.candidate import Candidate
 from tests.net.loopback import listening, until
 from tests.net.relaying import ALICE, BOB, CAROL, RELAY, Relay, leaning, linked, relaying
 

@@ -9,7 +9,16 @@ import pytest
 
 from holdfast.errors import ClosedError, HoldfastError, RemoteError
 from holdfast.net.connection import Connection
-from holdfast.net.rpc import (
+from holdfast.net.rpc.client import ServiceClient
+from holdfast.net.rpc.messages import (
+    REQUEST,
+    Opening,
+    decode_failure,
+    encode_numbered,
+    encode_opening,
+)
+from holdfast.net.rpc.service import Request, Service, ServiceHost
+from holdfast.net.rpc.shared import (
     OVERHEAD,
     RPC,
     NotOffered,
@@ -20,16 +29,7 @@ from holdfast.net.rpc import (
     ServiceBusy,
     channel_id,
 )
-from holdfast.net.rpc_client import ServiceClient
-from holdfast.net.rpc_messages import (
-    REQUEST,
-    Opening,
-    decode_failure,
-    encode_numbered,
-    encode_opening,
-)
-from holdfast.net.rpc_service import Request, Service, ServiceHost
-from holdfast.net.rpc_workers import ask_all, map_requests
+from holdfast.net.rpc.workers import ask_all, map_requests
 from tests.net.loopback import pair, until
 
 

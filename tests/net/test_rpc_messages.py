@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from holdfast.encoding import encode_uint
 from holdfast.errors import DecodeError
-from holdfast.net import rpc_messages as messages
-from holdfast.net.rpc import MAX_PAYLOAD, RpcLimits, failure_of
-from holdfast.net.rpc_messages import Opening
+from holdfast.net.rpc import messages
+from holdfast.net.rpc.messages import Opening
+from holdfast.net.rpc.shared import MAX_PAYLOAD, RpcLimits, failure_of
 
 numbers = st.integers(0, 2**53 - 1)
 

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from holdfast.crypto import discovery_key, key_pair
 from holdfast.net.address import Address
-from holdfast.net.candidate import MAX_ADDRESSES, Candidate
-from holdfast.net.machine_cards import MAX_CARD_BYTES, Card, Cards
-from holdfast.net.near import TAG_BYTES, on_this_machine
-from holdfast.net.same_machine import SameMachine
+from holdfast.net.near.machine_cards import MAX_CARD_BYTES, Card, Cards
+from holdfast.net.near.same_machine import SameMachine
+from holdfast.net.near.tags import TAG_BYTES, on_this_machine
+from holdfast.net.swarm.candidate import MAX_ADDRESSES, Candidate
 
 TOPIC, OTHER = b"t" * 32, b"o" * 32
 HERE = Address("127.0.0.1", 4000)
@@ -130,7 +130,7 @@ DIES = """
 import asyncio, sys
 from pathlib import Path
 from holdfast.net.address import Address
-from holdfast.net.same_machine import SameMachine
+from holdfast.net.near.same_machine import SameMachine
 async def main():
     finder = SameMachine(b"d" * 32, lambda: [Address("127.0.0.1", 1)], folder=Path(sys.argv[1]))
     finder.announce(b"t" * 32)

@@ -11,13 +11,13 @@ import pytest
 from holdfast.crypto import key_pair
 from holdfast.errors import DecodeError, HoldfastError, LocalError, UnavailableError
 from holdfast.net import Peers
-from holdfast.net.dht_node import DhtNode
-from holdfast.net.rpc import PayloadTooLarge, RpcLimits
-from holdfast.net.rpc_service import Request, Service, ServiceHost
-from holdfast.net.service_lookup import Workers, attach_services, offer_service
-from holdfast.net.service_names import service_topic
-from holdfast.net.service_records import MAX_RECORD, get_record, put_record
-from holdfast.net.swarm import Swarm
+from holdfast.net.dht.node import DhtNode
+from holdfast.net.rpc.lookup import Workers, attach_services, offer_service
+from holdfast.net.rpc.names import service_topic
+from holdfast.net.rpc.records import MAX_RECORD, get_record, put_record
+from holdfast.net.rpc.service import Request, Service, ServiceHost
+from holdfast.net.rpc.shared import PayloadTooLarge, RpcLimits
+from holdfast.net.swarm.swarm import Swarm
 
 RECORD_AGE = 20 * 60
 

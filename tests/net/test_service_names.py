@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from holdfast.crypto import blake2b
-from holdfast.net.service_names import ServiceNameError, check_name, service_topic
+from holdfast.net.rpc.names import ServiceNameError, check_name, service_topic
 
 
 @pytest.mark.parametrize("name", ["a", "7", "resize", "org.example/resize-2", "a" * 64])

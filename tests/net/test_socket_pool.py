@@ -8,10 +8,10 @@ import pytest
 
 from holdfast.dht.puncher import PROBE
 from holdfast.errors import ListenError
-from holdfast.net import socket_pool as module
-from holdfast.net.dht_node import DhtNode
-from holdfast.net.local_addresses import local_addresses
-from holdfast.net.socket_pool import pool_of
+from holdfast.net.dht import socket_pool as module
+from holdfast.net.dht.local_addresses import local_addresses
+from holdfast.net.dht.node import DhtNode
+from holdfast.net.dht.socket_pool import pool_of
 from tests.net.dht_world import HOST, descriptors, dht_world
 
 

@@ -9,9 +9,9 @@ import pytest
 from holdfast.crypto import key_pair
 from holdfast.errors import ClosedError, DecodeError
 from holdfast.net import Address, ping, serve_ping
-from holdfast.net.candidate import LAN, LINK, Candidate
-from holdfast.net.known import SwarmLimits
-from holdfast.net.trace import CLOSED, FAILED, FOUND, INCOMING, OPENED, TRYING
+from holdfast.net.swarm.candidate import LAN, LINK, Candidate
+from holdfast.net.swarm.known import SwarmLimits
+from holdfast.net.swarm.trace import CLOSED, FAILED, FOUND, INCOMING, OPENED, TRYING
 from tests.net.swarm_sides import TOPIC, Board, Side, side, until
 
 

@@ -10,9 +10,9 @@ import pytest
 
 from holdfast.crypto import key_pair
 from holdfast.net import Address
-from holdfast.net.address_book import AddressBook
-from holdfast.net.candidate import BOOK, DHT
-from holdfast.net.trace import FAILED, OPENED
+from holdfast.net.swarm.address_book import AddressBook
+from holdfast.net.swarm.candidate import BOOK, DHT
+from holdfast.net.swarm.trace import FAILED, OPENED
 from tests.net.dht_community import HOST, community
 from tests.net.swarm_sides import TOPIC, Board, Side, side, until
 

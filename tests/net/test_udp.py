@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from holdfast.errors import ListenError
-from holdfast.net.udp import UdpSocket
-from holdfast.net.udp_offload import Datagrams
+from holdfast.net.udp.offload import Datagrams
+from holdfast.net.udp.socket import UdpSocket
 from holdfast.udx import Burst, Header
 from holdfast.udx.packet import DATA, encode
 from tests.net.loopback import until

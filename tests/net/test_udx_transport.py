@@ -9,8 +9,8 @@ import pytest
 
 from holdfast.errors import ClosedError, HoldfastError
 from holdfast.net import Connection
-from holdfast.net.udp import UdpSocket
-from holdfast.net.udp_writing import SEND_BUFFER
+from holdfast.net.udp.socket import UdpSocket
+from holdfast.net.udp.writing import SEND_BUFFER
 from tests.net.loopback import ALICE, BOB, until
 from tests.net.udx_ends import LOCAL, Collector, Ends, two_ends
 
@@ -58,7 +58,7 @@ async def test_half_open_streams_go_on_the_other_way() -> None:
 async def test_close_does_not_wait_for_ever_for_the_other_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("holdfast.net.udx_transport.CLOSE_WAIT", 0.0)
+    monkeypatch.setattr("holdfast.net.udp.transport.CLOSE_WAIT", 0.0)
     async with two_ends() as ends:
         near, far = ends.collect(half_open=True)
         ends.a.write(b"bye")

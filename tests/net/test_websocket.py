@@ -15,14 +15,14 @@ from holdfast.errors import AddressError, HandshakeError, PeerUnreachable
 from holdfast.net import Address, Limits, Listener
 from holdfast.net.connection import Connection
 from holdfast.net.services import Echo, ping, serve_echo, serve_ping
-from holdfast.net.websocket import MAX_INCOMING
-from holdfast.net.websocket_dial import (
+from holdfast.net.websocket.dial import (
     dial_any,
     dial_websocket,
     is_websocket,
     listen_websocket,
     websocket_address,
 )
+from holdfast.net.websocket.wire import MAX_INCOMING
 from holdfast.wire import Mux, SecretStream
 from tests.net.loopback import ALICE, BOB, Arrivals, closed, until
 

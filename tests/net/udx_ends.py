@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from holdfast.net.udp import UdpSocket
-from holdfast.net.udx_transport import UdxTransport
+from holdfast.net.udp.socket import UdpSocket
+from holdfast.net.udp.transport import UdxTransport
 
 LOCAL = "127.0.0.1"
 

@@ -13,8 +13,8 @@ import random
 import sys
 from typing import Any
 
-from holdfast.net.udp import UdpSocket
-from holdfast.net.udx_transport import UdxTransport
+from holdfast.net.udp.socket import UdpSocket
+from holdfast.net.udp.transport import UdxTransport
 
 PORT = 4000
 SENDER, RECEIVER = 11, 22

@@ -19,7 +19,7 @@ from holdfast.cli.ui import printable
 from holdfast.errors import LocalError
 
 if TYPE_CHECKING:
-    from holdfast.net.trace import Step
+    from holdfast.net.swarm.trace import Step
     from holdfast.node import Network, Node
 
 Command = TypeVar("Command", bound=Callable[..., Any])

@@ -26,9 +26,7 @@ class Answers:
         self._replicator = replicator
         self._log = replicator.log
 
-    def on_data(
-        self, peer: Peer, sent: Sent, data: wire.Data, digest: bytes | None = None
-    ) -> None:
+    def on_data(self, peer: Peer, sent: Sent, data: wire.Data, digest: bytes | None = None) -> None:
         """An answer to one of our requests; ``digest``: its block's leaf hash, if computed here."""
         replicator = self._replicator
         try:

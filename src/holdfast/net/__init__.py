@@ -8,6 +8,10 @@
 * ``policy``      who may connect, and what is offered to whom
 * ``address``     ``host:port`` as text
 * ``services``    ping and echo
+
+And rooms of their own: ``udp`` (streams over UDP), ``dht``, ``swarm`` (finding others), ``near``
+(this machine, this network), ``relay``, ``websocket``, ``rpc`` (named services), ``checks`` (for
+the doctor).
 """
 
 from __future__ import annotations

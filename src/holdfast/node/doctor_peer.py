@@ -16,13 +16,13 @@ from holdfast.crypto import discovery_key, key_pair
 from holdfast.encoding import key_text
 from holdfast.errors import HoldfastError, PeerUnreachable
 from holdfast.net import Address, Connection, Peers
-from holdfast.net.candidate import DHT, LAN, LINK, MACHINE, RELAY
 from holdfast.net.checks.finding import Finding, error, good, note
-from holdfast.net.dht_node import DhtNode
-from holdfast.net.lan import LocalNetwork
-from holdfast.net.same_machine import SameMachine
-from holdfast.net.swarm import Swarm
-from holdfast.net.trace import FAILED, FOUND
+from holdfast.net.dht.node import DhtNode
+from holdfast.net.near.lan import LocalNetwork
+from holdfast.net.near.same_machine import SameMachine
+from holdfast.net.swarm.candidate import DHT, LAN, LINK, MACHINE, RELAY
+from holdfast.net.swarm.swarm import Swarm
+from holdfast.net.swarm.trace import FAILED, FOUND
 from holdfast.node.network import Network
 from holdfast.node.relaying import Relaying
 

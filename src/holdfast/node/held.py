@@ -12,7 +12,7 @@ from holdfast.net import Address, Connection
 from holdfast.node.reach import Connect, Reach
 
 if TYPE_CHECKING:
-    from holdfast.net.joined import Joined
+    from holdfast.net.swarm.joined import Joined
     from holdfast.node.online import Online
 
 

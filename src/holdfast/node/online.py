@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING
 
 from holdfast.errors import ListenError
 from holdfast.net import Address, Peers, parse_address
-from holdfast.net.address_book import AddressBook
-from holdfast.net.joined import Joined
-from holdfast.net.lan import LocalNetwork
-from holdfast.net.same_machine import SameMachine
-from holdfast.net.swarm import Swarm
+from holdfast.net.near.lan import LocalNetwork
+from holdfast.net.near.same_machine import SameMachine
+from holdfast.net.swarm.address_book import AddressBook
+from holdfast.net.swarm.joined import Joined
+from holdfast.net.swarm.swarm import Swarm
 from holdfast.node.network import Network
 from holdfast.node.relaying import Relaying
 
 if TYPE_CHECKING:
-    from holdfast.net.candidate import Finder
-    from holdfast.net.dht_node import DhtNode
+    from holdfast.net.dht.node import DhtNode
+    from holdfast.net.swarm.candidate import Finder
 
 UDP_PATIENCE = 1.5
 """Seconds for the DHT to answer before its nodes are called over TCP: several round trips to the
@@ -175,7 +175,7 @@ class Online:
 
 
 async def _open_dht(peers: Peers, network: Network, first: bool) -> DhtNode:
-    from holdfast.net.dht_node import DhtNode
+    from holdfast.net.dht.node import DhtNode
 
     where = parse_address(network.udp, default_host="0.0.0.0", default_port=0)
     try:

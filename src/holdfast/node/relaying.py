@@ -10,17 +10,17 @@ from holdfast.errors import HoldfastError
 from holdfast.net import Connection, Peers, parse_address
 from holdfast.net.checks import serve_clock
 from holdfast.net.peers import DuplicateError
-from holdfast.net.relay_dht import DhtDirectory, RelayBeacon
-from holdfast.net.relay_dialer import RelayDialer
-from holdfast.net.relay_finder import RelayFinder
-from holdfast.net.relay_server import RelayServer
-from holdfast.net.relay_wire import relay_topic
-from holdfast.net.relays import Relays
-from holdfast.net.websocket_dial import dial_any, is_websocket
+from holdfast.net.relay.beacon import DhtDirectory, RelayBeacon
+from holdfast.net.relay.dialer import RelayDialer
+from holdfast.net.relay.finder import RelayFinder
+from holdfast.net.relay.relays import Relays
+from holdfast.net.relay.server import RelayServer
+from holdfast.net.relay.wire import relay_topic
+from holdfast.net.websocket.dial import dial_any, is_websocket
 from holdfast.node.network import Network
 
 if TYPE_CHECKING:
-    from holdfast.net.dht_node import DhtNode
+    from holdfast.net.dht.node import DhtNode
 
 
 class Relaying:

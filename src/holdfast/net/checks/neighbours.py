@@ -10,8 +10,8 @@ from holdfast.errors import HoldfastError
 from holdfast.net.checks.clock import Told, ask_clock
 from holdfast.net.checks.finding import Finding, error, good, note, warning
 from holdfast.net.connection import Connection
-from holdfast.net.relay_link import RelayLink
-from holdfast.net.websocket_dial import dial_any
+from holdfast.net.relay.link import RelayLink
+from holdfast.net.websocket.dial import dial_any
 
 DIAL_SECONDS = 5.0
 """How long a node may take to answer: whoever runs a check waits for it."""

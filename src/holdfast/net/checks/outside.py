@@ -11,7 +11,7 @@ from holdfast.net.checks.finding import Finding, error, good, note, warning
 from holdfast.net.checks.nat import NatClass, NatReport, classify
 from holdfast.net.checks.probe import Addr, OpenSocket, Prober, open_socket
 from holdfast.net.checks.walk import Walk, look_around
-from holdfast.net.dht_bootstrap import parse_bootstrap, resolve_bootstrap
+from holdfast.net.dht.bootstrap import parse_bootstrap, resolve_bootstrap
 
 TCP_SECONDS = 5.0
 """How long a bootstrap node may take to accept a TCP connection."""
