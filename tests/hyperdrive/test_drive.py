@@ -128,6 +128,14 @@ async def test_names_that_no_disk_could_take(drive: Drive, path: str) -> None:
     assert drive.version == before
 
 
+async def test_a_folder_moves_up_over_names_that_move_too(drive: Drive) -> None:
+    await drive.put("/a/b/x", b"deep")
+    await drive.put("/a/b/b/x", b"deeper")
+    assert await drive.rename("/a/b", "/a") == 2
+    assert [entry.path async for entry in drive.list("/")] == ["/a/b/x", "/a/x"]
+    assert (await drive.get("/a/x"), await drive.get("/a/b/x")) == (b"deep", b"deeper")
+
+
 async def test_rename(drive: Drive) -> None:
     await drive.put("/a", b"1", executable=True)
     await drive.put("/d/b", b"2")

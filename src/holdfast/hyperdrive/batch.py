@@ -128,12 +128,17 @@ class DriveBatch:
             raise NotFoundError(f"There is nothing under {top} in this drive.")
         if (target + "/").startswith(top + "/"):
             raise PathError("A folder cannot be moved into itself.")
+        moved = []
         for old in below:
             entry = await self._names.get(old)
             assert entry is not None
-            await self.put_entry(target + old[len(top) :], entry.value)
+            moved.append((storable(target + old[len(top) :]), entry.value))
+        # All go before any comes: moving /a/b to /a, a new name may be one that has yet to move.
+        for old in below:
             await self._names.delete(old)
-        return len(below)
+        for new, value in moved:
+            await self._names.put(new, value)
+        return len(moved)
 
     async def _below(self, top: str) -> list[str]:
         """Paths under a folder, with the changes of this batch."""

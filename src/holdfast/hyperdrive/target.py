@@ -193,8 +193,19 @@ class OutFile:
         except FileExistsError:
             self._drop_stale()
             descriptor = os.open(self._temporary, flags, mode, dir_fd=self._parent)
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Before it is locked another run may take it for a stale one, and remove it.
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            ours = os.fstat(descriptor).st_nlink > 0
+        except BlockingIOError:
+            ours = False
+        if not ours:
+            os.close(descriptor)
+            raise self._busy()
         return descriptor
+
+    def _busy(self) -> PathError:
+        return PathError(f"Another process is writing {self._name!r} here.")
 
     def _drop_stale(self) -> None:
         """Remove what an interrupted run left; `PathError` when another run still writes it."""
@@ -208,7 +219,7 @@ class OutFile:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.unlink(self._temporary, dir_fd=self._parent)
         except BlockingIOError:
-            raise PathError(f"Another process is writing {self._name!r} here.") from None
+            raise self._busy() from None
         finally:
             os.close(descriptor)
 
