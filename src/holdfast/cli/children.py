@@ -73,14 +73,25 @@ async def _all(stream: asyncio.StreamReader | None) -> bytes:
 
 
 @contextlib.asynccontextmanager
-async def child(arguments: Sequence[str | Path]) -> AsyncIterator[Child]:
-    """Run the command line in a process of its own, which is gone at the end of the block."""
+async def child(arguments: Sequence[str | Path], home: Path) -> AsyncIterator[Child]:
+    """Run the command line in a process of its own, which is gone at the end of the block.
+
+    It writes below ``home`` only, and speaks to no network but the machine's own.
+    """
+    surroundings = {
+        "HOLDFAST_STATE": str(home / "state"),
+        "HOLDFAST_RUNTIME": str(home / "runtime"),
+        "HOLDFAST_LAN": "off",
+        "HOLDFAST_BOOTSTRAP": "",
+        "HOLDFAST_RELAY": "",
+    }
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "holdfast", "--json", *map(str, arguments)),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         limit=1 << 20,
+        env=os.environ | surroundings,
     )
     running = Child(process)
     try:

@@ -87,7 +87,7 @@ async def _sharing(ui: UI, home: Path, files: list[Path]) -> AsyncIterator[str]:
     arguments: list[str | Path] = ["--store", home / "A-store", "share", *files]
     arguments += ["--listen", "127.0.0.1:0"]
     ui.say(f"  A$ holdfast share {' '.join(file.name for file in files)}")
-    async with child(arguments) as sharer:
+    async with child(arguments, home) as sharer:
         sharing = await _follow(ui, sharer, "sharing")
         ui.say(f"  A> {sharing['link']}")
         yield str(sharing["link"])
@@ -104,7 +104,7 @@ async def _getting(ui: UI, home: Path, link: str) -> None:
     arguments: list[str | Path] = ["--store", home / "B-store", "get", link, home / "B-files"]
     ui.say("  B$ holdfast get LINK")
     start = time.monotonic()
-    async with child(arguments) as getter:
+    async with child(arguments, home) as getter:
         done = await _follow(ui, getter, "done")
         if await getter.wait() != 0:
             raise getter.failure()
