@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import shutil
 import sys
@@ -41,8 +42,15 @@ class Worker:
     async def __aenter__(self) -> Worker:
         self._directory = tempfile.mkdtemp(dir=self._scratch)
         arguments = {**self._arguments, "directory": f"{self._directory}/store"}
+        # Nothing outside the scratch folder, and no network but the machine's own.
+        outside = {"HOLDFAST_STATE": f"{self._directory}/state", "HOLDFAST_LAN": "off"}
         self._process = await asyncio.create_subprocess_exec(
-            *self._command, json.dumps(arguments), stdin=PIPE, stdout=PIPE, cwd=HERE.parent
+            *self._command,
+            json.dumps(arguments),
+            stdin=PIPE,
+            stdout=PIPE,
+            cwd=HERE.parent,
+            env=os.environ | outside,
         )
         return self
 
