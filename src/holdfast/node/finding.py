@@ -20,6 +20,9 @@ PEER_TIMEOUT = 10.0
 NEAR = 3.0
 """Seconds for those nearby to answer: a question on the network, an answer, and a slow machine."""
 
+AGAIN = 2.5
+"""Seconds more where the DHT answered: a second lookup finds what a bad line hid from the first."""
+
 _KEEP_SHARING = "Check that it is still being shared, and that the link is whole."
 _ELSEWHERE = (
     "Check that it is being shared now. From another network, both sides need the same --bootstrap"
@@ -113,8 +116,10 @@ async def _by_swarm(online: Online, held: Held, timeout: float) -> HoldfastError
     """Return when the first lookups are over and whoever they found was dialled in vain."""
     topic, swarm = held.drive.discovery_key, online.swarm
     assert held.joined is not None
-    await held.joined.flushed(timeout)
+    asked = await held.joined.flushed(timeout)
     await asyncio.sleep(NEAR if online.near or online.relaying else 0)
+    if asked and online.dht is not None:
+        await asyncio.sleep(AGAIN)
     await swarm.tried(topic)
     if swarm.crowd.connected(topic):
         return await _asked()
