@@ -103,3 +103,10 @@ def test_any_typed_path_behind_a_whole_link_is_taken_literally(path: str) -> Non
     if path.rstrip(" <>\"'`") != path or not path.isprintable():
         return
     assert parse_target(f"{WHOLE}/{path}").path == "/" + path
+
+
+@pytest.mark.parametrize("text", ["hypr://key?peer=a:1#secret", "/x#secret", "a://b#secret"])
+def test_what_may_be_a_secret_is_not_repeated(text: str) -> None:
+    with pytest.raises(LinkError) as raised:
+        parse_target(text)
+    assert "secret" not in raised.value.message + raised.value.hint

@@ -58,8 +58,9 @@ def parse_target(text: str) -> Target:
         return Target(text, link, None, link.path, link.version)
     found = _NAMED.match(text)
     if found is None or "://" in text:
+        shown = text.partition("#")[0]  # what stands behind it may be a secret
         raise LinkError(
-            f"{text!r} is neither a link nor the name of a drive.",
+            f"{shown!r} is neither a link nor the name of a drive.",
             "Links begin with hyper:// ; `holdfast ls` lists your own drives.",
         )
     at = found["version"]
