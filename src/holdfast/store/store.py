@@ -12,6 +12,7 @@ from holdfast.hypercore.log import Log
 from holdfast.hypercore.manifest import Manifest, manifest_key, single_signer
 from holdfast.storage import Durability, MemoryStorage, Storage, open_storage
 from holdfast.store.attachments import Attachment, Link, Offers, offer_all
+from holdfast.store.collector import calm_collector
 from holdfast.store.core import Core
 from holdfast.store.open_log import OpenLog
 
@@ -49,6 +50,7 @@ class Store:
         "process" once the death of this process cannot. Raises `StoreBusyError`,
         `StoreVersionError`, `PassphraseError`, `DamagedError`.
         """
+        calm_collector()
         if directory is None:
             return cls(MemoryStorage(), durable=False)
         path = Path(directory)
