@@ -73,6 +73,8 @@ class CoreBackend:
         self._engine = engine
         self.seed = log_seed(discovery_key)
         self._slot_checked = False
+        self._rooted = -1
+        self._roots: frozenset[int] = frozenset()
 
     # -- reading --------------------------------------------------------------------------------
 
@@ -146,9 +148,15 @@ class CoreBackend:
 
     def _must_know(self, index: int) -> bool:
         """Whether a node has to be there: a writer knows its whole tree, everybody its roots."""
-        if self.head is None or spans_beyond(index, self.head.length):
+        head = self.head
+        if head is None or spans_beyond(index, head.length):
             return False
-        return self.own or index in flat_tree.full_roots(2 * self.head.length)
+        if self.own:
+            return True
+        if self._rooted != head.length:
+            self._rooted = head.length
+            self._roots = frozenset(flat_tree.full_roots(2 * head.length))
+        return index in self._roots
 
     def _fd(self, kind: int) -> int:
         """Descriptor of a file for reading, or -1; checks once that it belongs to this log."""
