@@ -26,6 +26,8 @@ EXIT_PIPE = 141
 VERBS = {
     "share": "Make or update a drive from files and folders, print its link, serve it.",
     "up": "Run a node that stays: serve what was shared, help others find each other.",
+    "switch": "Say who may find and who gets a drive, also while it is being served.",
+    "status": "Show what the running node of a store does: who is connected, what is served.",
     "get": "Fetch a drive, or a part of it, into a folder.",
     "ls": "List a folder of a drive, or your own drives.",
     "cat": "Write a file of a drive to standard output.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from holdfast.cli.runtime import until_stopped
@@ -89,6 +89,27 @@ def watch_announcing(ui: UI, node: Node, drive: Drive) -> None:
 
 _telling: set[asyncio.Task[None]] = set()
 """The loop itself keeps no task alive."""
+
+
+@contextlib.asynccontextmanager
+async def taking_orders(ui: UI, node: Node) -> AsyncIterator[None]:
+    """Let other processes of this user turn switches of this store, and ask how they stand."""
+    from holdfast.cli.switch import show
+    from holdfast.node.control import Control
+    from holdfast.node.switches import orders_to
+
+    directory = node.store.directory
+    control = None
+    if directory is not None:
+        try:
+            control = await Control.open(directory, orders_to(node, lambda found: show(ui, found)))
+        except OSError as error:
+            ui.note(f"`holdfast switch` cannot be used while this runs: {error}")
+    try:
+        yield
+    finally:
+        if control is not None:
+            await control.close()
 
 
 async def serve(

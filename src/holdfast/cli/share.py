@@ -102,7 +102,13 @@ async def _share(
     expires: float | None,
 ) -> None:
     from holdfast.cli.intake import sources, take_in
-    from holdfast.cli.serving import listen_on, serve, watch_announcing, watch_connections
+    from holdfast.cli.serving import (
+        listen_on,
+        serve,
+        taking_orders,
+        watch_announcing,
+        watch_connections,
+    )
     from holdfast.cli.session import open_node
 
     ui, taken = settings.ui, sources(paths)
@@ -122,7 +128,8 @@ async def _share(
             if announce:
                 watch_announcing(ui, node, drive)
 
-        await serve(drive, tell, once=once, seconds=expires)
+        async with taking_orders(ui, node):
+            await serve(drive, tell, once=once, seconds=expires)
         ui.event("stopped")
 
 

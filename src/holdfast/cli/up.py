@@ -59,7 +59,7 @@ async def _up(settings: Settings, listen: str | None, *, first: bool, relays: bo
 
     from holdfast.cli.network import network_of, show_steps
     from holdfast.cli.runtime import until_stopped
-    from holdfast.cli.serving import listen_on, watch_connections
+    from holdfast.cli.serving import listen_on, taking_orders, watch_connections
     from holdfast.cli.session import open_node
 
     ui, network = settings.ui, network_of(settings)
@@ -70,9 +70,10 @@ async def _up(settings: Settings, listen: str | None, *, first: bool, relays: bo
         online = await node.go_online(network, first=first, serves=relays)
         show_steps(settings, node)
         drives = await node.share_again()
-        _report(ui, node, online, addresses, drives, first=first)
-        watch_connections(ui, node)
-        await until_stopped()
+        async with taking_orders(ui, node):
+            _report(ui, node, online, addresses, drives, first=first)
+            watch_connections(ui, node)
+            await until_stopped()
     ui.event("stopped")
 
 

@@ -94,9 +94,19 @@ class Policy:
 
     # -- what is given --------------------------------------------------------------------------
 
-    def offer(self, discovery_key: bytes, to: Iterable[bytes] | None = None) -> None:
-        """Offer a log to everybody who knows its key, or only to some public keys."""
-        self._set(discovery_key, _Offer(to is None, frozenset(to or ())))
+    def offer(
+        self,
+        discovery_key: bytes,
+        to: Iterable[bytes] | None = None,
+        *,
+        but: Iterable[bytes] = (),
+    ) -> None:
+        """Offer a log to everybody who knows its key, or only to some public keys; not to ``but``.
+
+        This takes the place of what was said of the log before.
+        """
+        keys = frozenset(but) if to is None else frozenset(to) - frozenset(but)
+        self._set(discovery_key, _Offer(to is None, keys))
 
     def withdraw(self, discovery_key: bytes) -> None:
         """Offer a log to nobody any more; what was fetched before cannot be taken back."""

@@ -6,6 +6,7 @@
 * ``held``     a drive that is open, and who is asked for it (``reach``: dialling them)
 * ``fetching`` bringing files to disk
 * ``records``  what is remembered of each drive
+* ``switches`` orders to turn who finds and who gets what; ``control`` takes them from outside
 * ``drain``    reading a stream as a whole
 * ``fsspec``   ``hyper://`` for everything that speaks fsspec
 """

@@ -128,7 +128,8 @@ class Node:
         secret = None if public else self._secret_of(name)
         drive = Drive(self.store, name=name, encryption_key=secret)
         await drive.ready()
-        self.records.keep(Record(drive.key, name, public))
+        known = self.records.get(drive.key) or Record(drive.key)
+        self.records.keep(replace(known, name=name, public=public))
         self.hold(drive.key, secret)
         return drive
 
@@ -149,6 +150,7 @@ class Node:
         places = [*addresses, *map(_address, link.peers), *record.addresses]
         await find(self.peers, self.online, held, places, timeout)
         await _check_opens(held.drive, secret, timeout)
+        record = self.records.get(link.key) or record  # a switch may have turned meanwhile
         self.records.keep(replace(record, public=secret is None, secret=secret))
         self.records.found_at(link.key, *held.answered)
         return Drive(self.store, link.key, encryption_key=secret)
@@ -200,7 +202,8 @@ class Node:
         """Give a drive to everybody who has its link, or only to some public keys, from now on.
 
         With ``announce`` it can be found, too, as far as this node is online. Remembered for
-        `share_again`; may be called again with other wishes while it is shared.
+        `share_again`; may be called again with other wishes while it is shared. Whom it was
+        withheld from before still does not get it, unless named in ``to``.
         """
         await sharing.share(self, drive, to, announce)
 

@@ -17,6 +17,8 @@ MAX_ADDRESSES = 8
 """Addresses remembered for one drive: the last ones that worked, or were in a link."""
 
 _PREFIX = "node/drive/"
+_STOPPED = "node/stopped"
+_UNREADABLE = "What this store remembers of {} cannot be read."
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class Record:
     """Whether those who look for it may find it."""
     given_to: tuple[bytes, ...] | None = ()
     """Public keys of those who get it; None: everybody who has its link."""
+    withheld_from: tuple[bytes, ...] = ()
+    """Public keys of those who do not get it, even if everybody does."""
 
 
 class Records:
@@ -74,7 +78,8 @@ class Records:
             "public": record.public,
             "addresses": [[host, port] for host, port in record.addresses],
             "announced": record.announced,
-            "given_to": None if record.given_to is None else [k.hex() for k in record.given_to],
+            "given_to": None if record.given_to is None else _texts(record.given_to),
+            "withheld_from": _texts(record.withheld_from),
         }
         self._storage.set_setting(setting, json.dumps(fields).encode())
 
@@ -84,6 +89,20 @@ class Records:
         if record is not None and addresses:
             merged = tuple(dict.fromkeys([*addresses, *record.addresses]))[:MAX_ADDRESSES]
             self.keep(replace(record, addresses=merged))
+
+    @property
+    def stopped(self) -> tuple[bytes, ...]:
+        """Public keys of those who are given nothing, whatever is offered."""
+        value = self._storage.get_setting(_STOPPED)
+        try:
+            return () if value is None else _keys(json.loads(value)) or ()
+        except (TypeError, ValueError):
+            raise DamagedError(_UNREADABLE.format("peers")) from None
+
+    def keep_stopped(self, keys: tuple[bytes, ...]) -> None:
+        """Write `stopped`, if it differs."""
+        if keys != self.stopped:
+            self._storage.set_setting(_STOPPED, json.dumps(_texts(keys)).encode())
 
     def _read(self, key: bytes, value: bytes) -> Record:
         try:
@@ -96,9 +115,14 @@ class Records:
                 tuple(Address(str(host), int(port)) for host, port in fields["addresses"]),
                 bool(fields.get("announced", False)),
                 _keys(fields.get("given_to", [])),
+                _keys(fields.get("withheld_from", [])) or (),
             )
         except (KeyError, TypeError, ValueError):
-            raise DamagedError("What this store remembers of a drive cannot be read.") from None
+            raise DamagedError(_UNREADABLE.format("a drive")) from None
+
+
+def _texts(keys: tuple[bytes, ...]) -> list[str]:
+    return [key.hex() for key in keys]
 
 
 def _keys(texts: list[str] | None) -> tuple[bytes, ...] | None:
