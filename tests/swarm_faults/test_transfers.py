@@ -72,12 +72,14 @@ def test_a_bad_link(lab: Lab, fault: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_path_that_shrinks_on_the_way(lab: Lab) -> None:
+@pytest.mark.parametrize("how", ["mtu", "hole"])
+def test_a_path_that_shrinks_on_the_way(lab: Lab, how: str) -> None:
+    """What is in flight cannot be made smaller: routers split it, or the peer is dialled anew."""
     with scene(lab) as made:
 
         def shrink() -> None:
             made.link.wait_bytes(SIZE // 3)
-            made.link.shape(**GOOD | {"mtu": 1280})
+            made.link.shape(**GOOD | {how: 1280})
 
         made.get(shrink)
 
