@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.argument("dest", required=False, type=click.Path(path_type=Path))
 @click.option(
     "--timeout",
-    default=60.0,
+    default=90.0,
     show_default=True,
     metavar="SECONDS",
     help="How long to wait for a peer that has gone.",

@@ -14,7 +14,7 @@ from holdfast.hyperdrive import DriveView, Mirrored, Progress
 from holdfast.net import Connection, Peers
 from holdfast.node.held import Held
 
-PATIENCE = 60.0
+PATIENCE = 90.0
 """Seconds without a sign of life after which `fetch` gives up."""
 TICK = 0.5
 """Seconds between two looks at what has arrived."""
