@@ -3,7 +3,7 @@
     python rescue.py STORE                            lists the drives in it
     python rescue.py STORE DRIVE FOLDER [VERSION]     writes the files of one into a new folder
 
-DRIVE is a name, or the beginning of a key. The store may have been killed at work; nothing is
+DRIVE is a name, or a key as it is listed. The store may have been killed at work; nothing is
 written to it. Made after `docs/format.md`; needs PyNaCl only. Each block is checked against its
 leaf of the Merkle tree. The tree above is taken on trust, and flipped bits are not put right.
 """
@@ -69,13 +69,8 @@ class Log:
         self.key, self.length, self.manifest, self.block_key = key, 0, b"", b""
         name = b2(b"hypercore", key)
         self.stem, self.seed = root / "cores" / name.hex()[:2] / name.hex(), crc32(name)
-        self.here = bytearray()  # one byte for each block
         self.leaves, self.inline = dict[int, bytes](), dict[int, bytes]()
         self.cut = 1 << 64  # leaves in the file from here on are no longer true
-
-    def mark(self, start: int, states: bytes) -> None:
-        self.here.extend(bytes(max(0, start + len(states) - len(self.here))))
-        self.here[start : start + len(states)] = states
 
     def part(self, suffix: str, at: int, size: int) -> bytes:
         if not (path := self.stem.with_suffix(suffix)).exists():
@@ -92,12 +87,10 @@ class Log:
         return record if record[48:] == check else b""
 
     def block(self, index: int) -> bytes:
-        if self.here[index : index + 1] != b"\1":
-            raise Lost(f"block {index} is not in this store")
         place, size = unpack("<QQ", self.leaf(index)[:16].ljust(16, b"\0"))
         data = self.inline.get(index) or self.part(".data", max(place, 1) - 1, size)
         if leaf_hash(data) != self.leaf(index)[16:48]:
-            raise Lost(f"block {index} is damaged")
+            raise Lost(f"block {index} is not here, or damaged")
         if self.block_key:
             nonce, data = pack("<Q8s8x", index, data[:8]), data[8:]
             plain, count = ctypes.create_string_buffer(len(data)), ctypes.c_ulonglong(len(data))
@@ -127,9 +120,6 @@ class Store:
                 log = self.logs[number] = Log(root, row[1:33])
                 log.length = int.from_bytes(row[73:81], "little")
                 log.manifest = row[101 + int.from_bytes(row[93:97], "little") :]
-            for number, page, bits in index.execute("SELECT core, page, content FROM pages"):
-                flat = bytes(byte >> bit & 1 for byte in bits for bit in range(8))
-                self.logs[number].mark(page * 32768, flat)
             ((meta,),) = index.execute("SELECT content FROM meta")
             index.close()
         self.replay(*unpack_from("<QQ", meta))
@@ -139,7 +129,8 @@ class Store:
         durable, epochs = max(done, *(mark for (mark,) in marks), 0), []
         for name in ("journal.0", "journal.1"):
             data = (self.root / name).read_bytes()
-            number, salt, first = max(slots(data, 2048, "<8sQ16sQ", b"HFJRNL1\n"))
+            heads = slots(data, 2048, "<8sQ16sQ", b"HFJRNL1\n")
+            number, salt, first = max(heads, default=(0, b"", 0))
             at, bodies = 4096, list[bytes]()
             while number > epoch and at + 32 <= len(data):
                 size, _, found, known = unpack_from("<IIQQ", data, at)
@@ -159,19 +150,18 @@ class Store:
         if done < durable:
             print("The journal is damaged: the newest changes are missing.", file=sys.stderr)
 
-    def apply(self, body: bytes, sure: bool) -> bool:
+    def apply(self, record: bytes, sure: bool) -> bool:
         """Take a record in; False for one whose blocks never reached the disk."""
-        kind, flags, number = unpack_from("<BBI", body)
+        kind, flags, number = unpack_from("<BBI", record)
         if kind == 3:
-            end = 4 + int.from_bytes(body[2:4], "little")
-            self.settings[body[4:end].decode()] = b"" if flags & 1 else body[end:]
-        elif kind == 2 and number not in self.logs:
-            self.logs[number] = Log(self.root, body[6:38])
-        elif kind == 1:
-            return self.change(self.logs[number], flags, BytesIO(body[6:]), sure)
-        return True
+            end = 4 + int.from_bytes(record[2:4], "little")
+            self.settings[record[4:end].decode()] = b"" if flags & 1 else record[end:]
+        elif kind == 2:
+            self.logs.setdefault(number, Log(self.root, record[6:38]))
+        if kind != 1:
+            return True
+        log, body = self.logs[number], BytesIO(record[6:])
 
-    def change(self, log: Log, flags: int, body: BytesIO, sure: bool) -> bool:
         def numbers(count: int) -> tuple[int, ...]:
             return unpack(f"<{count}Q", body.read(8 * count))
 
@@ -180,7 +170,7 @@ class Store:
         cut = numbers(1)[0] if flags & 2 else log.length
         manifest = numbers(1)[0] if flags & 4 else 0
         indices, _ = numbers(leaves), numbers(nodes)
-        ranges = [numbers(2) for _ in range(present + absent)]
+        numbers(2 * present + 2 * absent)  # the hashes tell what is here
         blocks = list[tuple[int, int, int]]()
         for _ in range(runs):
             start, offset, count = numbers(3)
@@ -192,19 +182,16 @@ class Store:
         records = {index: body.read(52) for index in indices}
         body.read(44 * nodes)
         for index, offset, size in blocks if flags & 8 and not sure else ():
-            record = records.get(index) or log.leaf(index)
-            if leaf_hash(log.part(".data", offset, size)) != record[16:48]:
+            leaf = records.get(index) or log.leaf(index)
+            if leaf_hash(log.part(".data", offset, size)) != leaf[16:48]:
                 return False
         if flags & 2:
             for index in [index for index in {**log.leaves, **log.inline} if index >= cut]:
                 log.leaves.pop(index, None), log.inline.pop(index, None)
             log.cut = min(log.cut, cut)
-            del log.here[cut:]
         log.length = head[1] if head else min(log.length, cut)
         log.leaves.update(records)
         log.inline.update({} if flags & 8 else {i: body.read(size) for i, _, size in blocks})
-        for place, (start, count) in enumerate(ranges):
-            log.mark(start, (b"\1" if place < present else b"\0") * count)
         return True
 
     def primary_key(self) -> bytes:
@@ -215,11 +202,6 @@ class Store:
             sealer = pwhash.argon2id.kdf(32, words, salt, passes, mib << 20)
             return secret.SecretBox(sealer).decrypt(key[45:], nonce)
         return key[1:]
-
-    def drives(self) -> dict[str, dict[str, Any]]:
-        """What is remembered of each drive, by its key in hex."""
-        known = {n: v for n, v in self.settings.items() if n.startswith("node/drive/") and v}
-        return {name[11:]: json.loads(value) for name, value in known.items()}
 
     def log(self, key: bytes) -> Log:
         return next((log for log in self.logs.values() if log.key == key), Log(self.root, key))
@@ -267,39 +249,25 @@ def fields(data: bytes) -> dict[int, list[bytes]]:
     return found
 
 
-def uints(data: bytes) -> Iterator[int]:
-    """Numbers as hypercore writes them."""
-    at = 0
-    while at < len(data):
-        size = {253: 2, 254: 4, 255: 8}.get(data[at], 0)
-        yield int.from_bytes(data[at + 1 : at + 1 + size] if size else data[at : at + 1], "little")
-        at += 1 + size
-
-
-def entries(tree: Log, version: int) -> dict[str, dict[str, Any]]:
-    """The files of a version by path: what all nodes under the root of that block name."""
-    found, waiting = dict[str, dict[str, Any]](), {(version - 1, 0)} if version > 1 else set()
-    done = set[tuple[int, int]]()
+def entries(tree: Log, version: int) -> tuple[dict[str, dict[str, Any]], int]:
+    """Files by path, as the nodes below the root of that version name them; how often not."""
+    found, lost = dict[str, dict[str, Any]](), 0
+    waiting, done = {(version - 1, 0)} if version > 1 else set(), set[tuple[int, int]]()
     while waiting:
         seq, number = place = waiting.pop()
         done.add(place)
-        node = fields(fields(fields(tree.block(seq))[1][0])[1][number])
-        kids = list(varints(node.get(2, [b""])[0]))
-        waiting |= set(zip(kids[::2], kids[1::2], strict=True)) - done
-        for seq in varints(node.get(1, [b""])[0]):
-            entry = fields(tree.block(seq))
-            if entry[2][0].startswith(b"files\0"):
-                found[entry[2][0][6:].decode()] = json.loads(entry[3][0])
-    return found
-
-
-def pieces(contents: Log, blob: dict[str, Any]) -> Iterator[bytes]:
-    blocks = range(blob["blockOffset"], blob["blockOffset"] + blob["blockLength"])
-    for index in blocks:
-        if blob.get("blockMap"):
-            yield from map(contents.block, list(uints(contents.block(index)))[2::2])
-        else:
-            yield contents.block(index)
+        try:
+            node = fields(fields(fields(tree.block(seq))[1][0])[1][number])
+            kids = list(varints(node.get(2, [b""])[0]))
+            waiting |= set(zip(kids[::2], kids[1::2], strict=True)) - done
+            for seq in varints(node.get(1, [b""])[0]):
+                entry = fields(tree.block(seq))
+                if entry[2][0].startswith(b"files\0"):
+                    found[entry[2][0][6:].decode()] = json.loads(entry[3][0])
+        except Lost as error:
+            print(f"some names are lost: {error}", file=sys.stderr)
+            lost += 1
+    return found, lost
 
 
 def write(top: Path, path: str, entry: dict[str, Any], contents: Log) -> None:
@@ -319,34 +287,44 @@ def write(top: Path, path: str, entry: dict[str, Any], contents: Log) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     if link:
         return target.symlink_to(link)
+    blob = entry["blob"] or {"blockOffset": 0, "blockLength": 0, "byteLength": 0}
+    if blob.get("blockMap"):
+        raise Lost("it has a block map, which this program does not read")
     with target.open("xb") as file:
         try:
-            file.writelines(pieces(contents, entry["blob"]) if entry["blob"] else ())
-        except Lost:
+            for index in range(blob["blockOffset"], blob["blockOffset"] + blob["blockLength"]):
+                file.write(contents.block(index))
+            if file.tell() != blob["byteLength"]:
+                raise Lost("it does not have the size that it should have")
+        except BaseException:
             target.unlink()
             raise
     target.chmod(0o755 if entry["executable"] else 0o644)
 
 
 def main(directory: str, chosen: str = "", folder: str = "", version: str = "") -> int:
-    store, lost = Store(Path(directory)), 0
-    for key, drive in sorted(store.drives().items()):
+    store = Store(Path(directory))
+    for setting, value in sorted(store.settings.items()):
+        if not setting.startswith("node/drive/") or not value:
+            continue
+        key, drive = setting[11:], json.loads(value)
         name, public = drive["name"], drive["public"]
         if not chosen:
             last = store.log(bytes.fromhex(key)).length
             print(key, "public" if public else "private", f"version {last}", name or "")
-        elif chosen == name or key.startswith(chosen):
+        elif chosen in (name, key):
             top = Path(folder).resolve()
             top.mkdir(parents=True)
-            tree, contents = store.open(key, name, public)
-            found = entries(tree, int(version or tree.length))
-            for path in sorted(found, key=lambda path: (bool(found[path]["linkname"]), path)):
+            (tree, contents), count = store.open(key, name, public), 0
+            found, lost = entries(tree, int(version or tree.length))
+            for path in sorted(found, key=lambda path: (bool(found[path].get("linkname")), path)):
                 try:
                     write(top, path, found[path], contents)
-                except (Lost, OSError, ValueError) as error:
+                    count += 1
+                except Exception as error:
                     print(f"not written: {path!r}: {error}", file=sys.stderr)
                     lost += 1
-            print(f"{len(found) - lost} files of version {version or tree.length}, {lost} lost")
+            print(f"{count} files of version {version or tree.length}, {lost} losses")
             return 1 if lost else 0
     return 1 if chosen else 0
 
