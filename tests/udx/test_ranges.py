@@ -13,7 +13,7 @@ def test_it_is_a_set_of_numbers(pieces: list[tuple[int, int]], cut: int) -> None
     ranges, model = RangeSet(), set[int]()
     for start, length in pieces:
         numbers = set(range(start, start + length))
-        fresh = ranges.add(start, start + length)
+        fresh = ranges.insert(start, start + length)
         assert {n for low, high in fresh for n in range(low, high)} == numbers - model
         model |= numbers
     assert {n for low, high in ranges.ranges for n in range(low, high)} == model
@@ -30,7 +30,7 @@ def test_it_is_a_set_of_numbers(pieces: list[tuple[int, int]], cut: int) -> None
 def test_of_many_ranges_the_lowest_and_the_highest_are_shown() -> None:
     ranges = RangeSet()
     for number in range(0, 200, 2):
-        ranges.add(number, number + 1)
+        ranges.insert(number, number + 1)
     some = ranges.some(10)
     assert [start for start, _ in some] == [0, 2, 4, 6, 8, 190, 192, 194, 196, 198]
     assert len(ranges.some(1000)) == 100

@@ -47,21 +47,6 @@ def _keep(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
     return keep
 
 
-def relay_option(command: Command) -> Command:
-    """Give a verb ``--relay``."""
-    return _RELAY(command)
-
-
-def trace_option(command: Command) -> Command:
-    """Give a verb ``--trace``."""
-    return _TRACE(command)
-
-
-def lan_option(command: Command) -> Command:
-    """Give a verb ``--no-lan``."""
-    return _NO_LAN(command)
-
-
 _BOOTSTRAP = click.option(
     "--bootstrap",
     multiple=True,
@@ -70,7 +55,7 @@ _BOOTSTRAP = click.option(
     callback=_keep("bootstrap"),
     help="A DHT node to begin with (or HOLDFAST_BOOTSTRAP); without one, no DHT is used.",
 )
-_RELAY = click.option(
+RELAY = click.option(
     "--relay",
     multiple=True,
     metavar="ADDRESS",
@@ -78,21 +63,24 @@ _RELAY = click.option(
     callback=_keep("relays"),
     help="A relay to use where no direct way leads (or HOLDFAST_RELAY).",
 )
-_NO_LAN = click.option(
+"""Gives a verb ``--relay``."""
+NO_LAN = click.option(
     "--no-lan",
     is_flag=True,
     expose_value=False,
     callback=_keep("no_lan"),
     help="Do not use this machine's and this network's ways of finding others.",
 )
-_TRACE = click.option(
+"""Gives a verb ``--no-lan``."""
+TRACE = click.option(
     "--trace",
     is_flag=True,
     expose_value=False,
     callback=_keep("trace"),
     help="Show each step on the way to others: who was found, what was tried, what came of it.",
 )
-_OPTIONS = [_BOOTSTRAP, _RELAY, _NO_LAN, _TRACE]
+"""Gives a verb ``--trace``."""
+_OPTIONS = [_BOOTSTRAP, RELAY, NO_LAN, TRACE]
 
 
 def network_of(settings: Settings) -> Network:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from holdfast.cli.network import lan_option, relay_option, trace_option
+from holdfast.cli.network import NO_LAN, RELAY, TRACE
 from holdfast.cli.options import Settings, common_options, pass_settings
 from holdfast.cli.ui import UI, plural
 
@@ -33,9 +33,9 @@ BE_ONE = "-"
     help="Where to take connections (default: every interface, the port of last time).",
 )
 @click.option("--no-relay", is_flag=True, help="Do not carry data between others.")
-@relay_option
-@lan_option
-@trace_option
+@RELAY
+@NO_LAN
+@TRACE
 @common_options
 @pass_settings
 def command(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -178,21 +179,16 @@ async def _open_dht(peers: Peers, network: Network, first: bool) -> DhtNode:
     from holdfast.net.dht.node import DhtNode
 
     where = parse_address(network.udp, default_host="0.0.0.0", default_port=0)
-    try:
-        return await _dht(DhtNode, where, peers, network, first)
-    except ListenError:
-        if where.port == 0 or first:
-            raise
-        return await _dht(DhtNode, Address(where.host, 0), peers, network, first)
-
-
-async def _dht(
-    kind: type[DhtNode], where: Address, peers: Peers, network: Network, first: bool
-) -> DhtNode:
-    return await kind.open(
+    node = partial(
+        DhtNode.open,
         host=where.host,
-        port=where.port,
         bootstrap=network.bootstrap,
         key_pair=peers.key_pair,
         ephemeral=False if first else None,
     )
+    try:
+        return await node(port=where.port)
+    except ListenError:
+        if where.port == 0 or first:
+            raise
+        return await node(port=0)

@@ -130,7 +130,7 @@ class Flight:
                 self._sacked.drop_below(ack)
         for start, end in ranges:
             if self.una < end and start < end <= self.next_seq:
-                for low, high in self._sacked.add(max(start, self.una), end):
+                for low, high in self._sacked.insert(max(start, self.una), end):
                     arrived += [packets[seq] for seq in range(low, high)]
         if not arrived:
             return None

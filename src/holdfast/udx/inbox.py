@@ -73,7 +73,7 @@ class Inbox:
             return False
         self._ahead[seq] = (kind, payload.tobytes())
         self._ahead_bytes += len(payload) + COST
-        self.seen.add(seq, seq + 1)
+        self.seen.insert(seq, seq + 1)
         return True
 
     def read(self) -> list[bytes]:

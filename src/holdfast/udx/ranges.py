@@ -4,30 +4,20 @@ from __future__ import annotations
 
 from bisect import bisect_right
 
+from holdfast.encoding.spans import Spans
 
-class RangeSet:
-    """Disjoint ranges ``[start, end)`` in order; they touch nowhere."""
 
-    __slots__ = ("_ends", "_starts")
+class RangeSet(Spans):
+    """`Spans` that tell what was new in an addition, and of which some can be named."""
 
-    def __init__(self) -> None:
-        self._starts: list[int] = []
-        self._ends: list[int] = []
-
-    def __len__(self) -> int:
-        """How many ranges there are."""
-        return len(self._starts)
-
-    def __contains__(self, number: int) -> bool:
-        index = bisect_right(self._starts, number) - 1
-        return index >= 0 and number < self._ends[index]
+    __slots__ = ()
 
     @property
     def ranges(self) -> list[tuple[int, int]]:
         """All ranges, the lowest first."""
-        return list(zip(self._starts, self._ends, strict=True))
+        return list(self)
 
-    def add(self, start: int, end: int) -> list[tuple[int, int]]:
+    def insert(self, start: int, end: int) -> list[tuple[int, int]]:
         """Put ``[start, end)`` in; the parts of it that were not there before."""
         starts, ends = self._starts, self._ends
         if ends and start == ends[-1]:  # the usual case: the next one
